@@ -1,0 +1,17 @@
+"""Files and options → validated, frozen values. The one place where a user's input is checked."""
+
+from localtable.config.card import card_from_hf_config, load_card, packaged_card_ids, parse_card
+from localtable.config.panel import load_panel, parse_panel
+from localtable.config.question import load_question, load_suite, parse_question
+
+__all__ = [
+    "card_from_hf_config",
+    "load_card",
+    "load_panel",
+    "load_question",
+    "load_suite",
+    "packaged_card_ids",
+    "parse_card",
+    "parse_panel",
+    "parse_question",
+]

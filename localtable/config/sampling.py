@@ -1,0 +1,36 @@
+"""How tokens are drawn, as written in cards and panels."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from localtable.types import Sampling
+
+
+class SamplingFile(BaseModel):
+    """The written form of `Sampling`; what is left out has the default of the place it stands in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    temperature: Annotated[float, Field(ge=0, le=5)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    top_k: Annotated[int, Field(ge=0)] | None = None
+    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, Field(gt=0, le=5)] | None = None
+    min_tokens: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> SamplingFile:
+        if self.min_tokens and self.max_tokens and self.min_tokens > self.max_tokens:
+            raise ValueError(f"min_tokens {self.min_tokens} is above max_tokens {self.max_tokens}")
+        return self
+
+    def build(self, base: Sampling | None = None) -> Sampling:
+        """`base` with what is given here in place of its own."""
+        from dataclasses import replace
+
+        given = {key: value for key, value in self.model_dump().items() if value is not None}
+        return replace(base or Sampling(), **given)

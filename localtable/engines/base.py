@@ -1,0 +1,184 @@
+"""The engine contract: a batch of token prompts in, events out, more requests at any time.
+
+An engine is one loaded model. It knows tokens and nothing of debates: what to say, which seat says it and what an
+answer means is decided before and after it. `tests/engines/test_contract.py` holds every engine to what stands here.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from localtable.types import FinishReason, Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """What one constrained token may be.
+
+    `regex` is what outlines enforces; `token_ids` are all ids that it allows as the first token, since one label can
+    have several (`A` and `<0x41>`). Their log-probabilities come back with the completion.
+    """
+
+    regex: str
+    token_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which part of which debate a request serves: for logs, and for the scripted engine's script."""
+
+    question_id: str
+    repeat: int
+    seat: str
+    round_number: int
+    step: str
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One prompt to complete."""
+
+    request_id: str
+    """Unique among the requests that an engine has not given back yet."""
+    prompt_token_ids: tuple[int, ...]
+    sampling: Sampling
+    seed: int
+    stop_token_ids: tuple[int, ...] = ()
+    """Generation ends at any of these; the one met is not part of the completion."""
+    constraint: Constraint | None = None
+    logprob_token_ids: tuple[int, ...] = ()
+    """Ids whose unconstrained log-probabilities at the first generated place are wanted."""
+    stream: bool = False
+    """Whether new tokens are wanted as they come."""
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """New tokens of a request that streams; together they are the completion's, a stop id never among them."""
+
+    request_id: str
+    token_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A request that has finished."""
+
+    request_id: str
+    token_ids: tuple[int, ...]
+    """What was generated, without the stop id."""
+    finish_reason: FinishReason
+    prompt_tokens: int
+    cached_tokens: int
+    """Prompt tokens whose keys and values the engine still had."""
+    completion_tokens: int
+    """Decode steps spent: the stop id counts."""
+    stop_token_id: int | None = None
+    logprobs: Mapping[int, float] = field(default_factory=dict)
+    """Natural log-probabilities at the first generated place, by token id, at temperature 1 and before penalties:
+    of the constraint's ids renormalised over them, or of `logprob_token_ids` over the whole vocabulary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A request that the engine could not complete, while the engine itself lives on."""
+
+    request_id: str
+    message: str
+    retryable: bool
+
+
+Event = Tokens | Completion | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """All that it takes to load a model into an engine; crosses into the worker process as it is."""
+
+    kind: str
+    """scripted, transformers or vllm."""
+    model_id: str
+    folder: Path | None
+    """Holds config.json, tokenizer and *.safetensors; None for the scripted engine."""
+    dtype: str
+    max_model_len: int
+    """Longest prompt and completion together, in tokens."""
+    max_num_seqs: int
+    kv_cache_bytes: int
+    seed: int = 0
+    device: str = "cpu"
+    """cpu, mps, or cuda:N."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """The user's own engine arguments, passed on as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What a loaded engine says of itself; admission, planning and the manifest need it."""
+
+    kind: str
+    device: str
+    dtype: str
+    max_model_len: int
+    max_num_seqs: int
+    num_kv_blocks: int | None
+    """None where the engine has no paged cache."""
+    block_size: int | None
+    """Tokens."""
+    weights_bytes: int | None
+    kv_cache_bytes: int | None
+    versions: Mapping[str, str]
+    arguments: Mapping[str, Any]
+    """What the engine was really started with."""
+
+
+class Engine(ABC):
+    """One loaded model.
+
+    Invariants: every request comes back exactly once, as a `Completion` or a `Failure`, unless it is aborted; an
+    aborted one comes back no more; sampling, seed and constraint are each request's own; a request that can't be
+    served (longer than `max_model_len`, an id outside the vocabulary, a regex that allows nothing) is a `Failure` and
+    harms no other; an empty batch is legal; `close` may be called twice.
+    """
+
+    supports_sleep: ClassVar[bool] = False
+
+    @abstractmethod
+    def submit(self, requests: Sequence[Request]) -> None:
+        """Take a batch, at any time, others running or not."""
+
+    @abstractmethod
+    def step(self) -> list[Event]:
+        """Work on what was submitted until something has happened, and say what.
+
+        Returns:
+            At least one event while a request is unfinished; nothing, at once, when none is.
+        """
+
+    @abstractmethod
+    def abort(self, request_ids: Iterable[str]) -> None:
+        """Forget these requests; unknown and finished ids are ignored."""
+
+    @abstractmethod
+    def info(self) -> EngineInfo:
+        """What was loaded, with which settings."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the device. The engine is of no use afterwards."""
+
+
+def generate(engine: Engine, requests: Sequence[Request]) -> list[Completion | Failure]:
+    """Complete a batch and give it back in its order: for scripts and tests."""
+    engine.submit(requests)
+    done: dict[str, Completion | Failure] = {}
+    while len(done) < len(requests):
+        events = engine.step()
+        done |= {event.request_id: event for event in events if not isinstance(event, Tokens)}
+    return [done[request.request_id] for request in requests]
