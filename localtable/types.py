@@ -15,6 +15,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 Letter = str
 FinishReason = Literal["stop", "length"]
 BallotTime = Literal["after", "before", "both"]
+VerdictKind = Literal["unanimous", "majority", "plurality", "tie"]
 StopRule = Literal["unanimous", "threshold", "never"]
 
 
@@ -293,7 +294,7 @@ class Round:
 class Verdict:
     """What the last round's votes come to."""
 
-    kind: Literal["unanimous", "majority", "plurality", "tie"]
+    kind: VerdictKind
     options: tuple[Letter, ...]
     """The leading options: one, or several on a tie."""
     votes: int

@@ -196,7 +196,9 @@ def validate(model: type[Model], data: Any, where: str) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        faults = [_describe(fault, model) for fault in error.errors()]
+        # A misspelt key leaves another one missing: the misspelling is what to say first.
+        ordered = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+        faults = [_describe(fault, model) for fault in ordered]
         more = f" (and {len(faults) - 1} more: {'; '.join(f[0] for f in faults[1:4])})" if len(faults) > 1 else ""
         raise ConfigError(f"{where}: {faults[0][0]}{more}", hint=faults[0][1]) from None
 

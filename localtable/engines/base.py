@@ -7,7 +7,7 @@ answer means is decided before and after it. `tests/engines/test_contract.py` ho
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,6 +25,9 @@ class Constraint:
 
     regex: str
     token_ids: tuple[int, ...]
+    labels: tuple[str, ...] = ()
+    """What each id stands for, place by place: an option's letter, a seat's name. Engines don't need it to
+    generate; scripts and logs name labels by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,10 @@ class Engine(ABC):
     """
 
     supports_sleep: ClassVar[bool] = False
+
+    interrupt: Callable[[], bool] = staticmethod(lambda: False)
+    """Whoever drives the engine may set this. It is asked between two decode steps; where it says yes, `step` comes
+    back, even with nothing, so that what has just arrived joins the next decode step."""
 
     @abstractmethod
     def submit(self, requests: Sequence[Request]) -> None:

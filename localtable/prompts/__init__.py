@@ -1,0 +1,16 @@
+"""What a seat reads, as token ids of its own model; whatever anybody said stays inert."""
+
+from localtable.prompts.render import Renderer, ShownTurn
+from localtable.prompts.tokenizer import ByteTokenizer, HfTokenizer, PromptTokenizer
+from localtable.prompts.wording import Wording, load_wording, preset_names
+
+__all__ = [
+    "ByteTokenizer",
+    "HfTokenizer",
+    "PromptTokenizer",
+    "Renderer",
+    "ShownTurn",
+    "Wording",
+    "load_wording",
+    "preset_names",
+]

@@ -1,0 +1,117 @@
+"""`localtable debate`: one question, one panel, one result."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from localtable.cli.options import engine_options, override, parse_engine_args, read_panel, read_question
+from localtable.cli.signals import stop_on_signal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from localtable.runner.events import Listener
+    from localtable.types import Panel, Question, Transcript
+
+Output = click.Path(path_type=Path, allow_dash=False)
+
+
+@click.command()
+@click.argument("question")
+@click.option("-o", "--option", "options", multiple=True, help="An option to vote for; repeat it.")
+@click.option("-p", "--panel", "panel_file", metavar="FILE", help="Who sits at the table; the demo panel by default.")
+@click.option("-m", "--model", "models", multiple=True, help="A seat for this model, in place of a panel; repeat it.")
+@click.option("--rounds", type=click.IntRange(1, 100), help="In place of the panel's own.")
+@click.option("--prompts", metavar="PRESET|FILE", help="In place of the panel's own.")
+@engine_options
+@click.option("--fetch", is_flag=True, help="Fetch weights that are missing first.")
+@click.option("--json", "json_file", type=Output, metavar="FILE", help="Write the transcript.")
+@click.option("--markdown", "markdown_file", type=Output, metavar="FILE", help="Write the debate as a page of text.")
+@click.option("--quiet", is_flag=True, help="Print the result only.")
+def debate(
+    question: str,
+    options: tuple[str, ...],
+    panel_file: str | None,
+    models: tuple[str, ...],
+    rounds: int | None,
+    prompts: str | None,
+    engine: str,
+    engine_args: tuple[str, ...],
+    seed: int | None,
+    device_memory: str | None,
+    fetch: bool,
+    json_file: Path | None,
+    markdown_file: Path | None,
+    quiet: bool,
+) -> None:
+    """Hold one debate.
+
+    QUESTION is the question itself (with -o for each option), or a YAML or JSON file that holds both.
+    """
+    from rich.console import Console
+
+    from localtable.config.loading import home
+    from localtable.report.terminal import print_result
+    from localtable.runner import RunOptions, hold_debate
+    from localtable.scheduler.devices import parse_size
+    from localtable.transcript import require_writable
+    from localtable.types import Stop
+
+    asked = read_question(question, options)
+    panel = override(
+        read_panel(panel_file, models, Stop("unanimous")), rounds=rounds, seed=seed, prompts=prompts
+    )
+    memory = parse_size(device_memory) if device_memory else None
+    arguments = parse_engine_args(engine_args)
+    for path in (json_file, markdown_file):
+        if path is not None:
+            require_writable(path)
+    console = Console(stderr=True)
+    if fetch and engine != "scripted":
+        _fetch(panel, console)
+    with ExitStack() as stack:
+        should_stop = stack.enter_context(stop_on_signal())
+        run = RunOptions(
+            home=home(),
+            engine=engine,
+            engine_arguments=arguments,
+            device_memory_bytes=memory,
+            tell=stack.enter_context(_screen(asked, panel, console, quiet)),
+            should_stop=should_stop,
+            stream=console.is_terminal and not quiet,
+            on_partial=lambda partial: _write(partial, json_file, markdown_file, suffix=".partial"),
+        )
+        transcript = hold_debate(asked, panel, run)
+    _write(transcript, json_file, markdown_file, suffix="")
+    print_result(transcript, Console())
+
+
+def _fetch(panel: Panel, console: Console) -> None:
+    from localtable.cli.models import fetch_cards
+
+    fetch_cards(panel.cards, console)
+
+
+def _screen(
+    question: Question, panel: Panel, console: Console, quiet: bool
+) -> AbstractContextManager[Listener]:
+    """The listener that fits the console."""
+    from localtable.cli.screen import LiveScreen, PlainLines
+
+    if quiet:
+        return nullcontext(lambda event: None)
+    return LiveScreen(question, panel, console) if console.is_terminal else nullcontext(PlainLines(question, console))
+
+
+def _write(transcript: Transcript, json_file: Path | None, markdown_file: Path | None, *, suffix: str) -> None:
+    from localtable.report.markdown import to_markdown
+    from localtable.transcript import dump, to_json, write_text
+
+    if json_file is not None:
+        write_text(json_file.with_name(json_file.name + suffix), dump(to_json(transcript)))
+    if markdown_file is not None:
+        write_text(markdown_file.with_name(markdown_file.name + suffix), to_markdown(transcript))

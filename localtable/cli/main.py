@@ -1,0 +1,87 @@
+"""The command line: finds a command's module when it is asked for, and turns errors into one message and a hint."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from localtable import __version__
+from localtable.errors import LocaltableError
+
+COMMANDS = {
+    "debate": "Hold one debate and print its result.",
+    "models": "List, add, fetch and check models.",
+    "doctor": "Say what is here, what would run, and what is missing.",
+}
+"""Each in a module of its own name, with a command of its own name."""
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"localtable.cli.{name}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # click would import every command's module for its first line.
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="localtable")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error; may stand anywhere.")
+def cli(debug: bool) -> None:
+    """Debates between open-weight models, on your own hardware."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line; returns its exit code."""
+    # `--debug` is looked for by hand so that it may stand behind a command, too.
+    debug = "--debug" in arguments
+    try:
+        result = cli.main([a for a in arguments if a != "--debug"], prog_name="localtable", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except LocaltableError as error:
+        if debug:
+            raise
+        _say(error.message, error.hint)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _say("interrupted", "")
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing more can be said to them.
+        sys.stdout = None  # type: ignore[assignment]
+        return 1
+    except Exception as error:
+        if debug:
+            raise
+        _say(f"unexpected {type(error).__name__}: {error}", "This is a defect: run it again with --debug and report it.")
+        return 1
+
+
+def _say(message: str, hint: str) -> None:
+    click.echo(f"Error: {message}", err=True)
+    if hint:
+        click.echo(f"  → {hint}", err=True)
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,283 @@
+"""Debates → prompts: which words a seat reads at each step of its turn, as token ids of its own model.
+
+Every round is a fresh prompt of one user message: what all seats share first (rules, question, options, previous
+turns in one order), then the seat's own. Ballots continue the tokens of the statement they follow. Pure: no engine,
+no clock; equal inputs give equal ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from localtable.errors import PlacementError, TemplateError
+from localtable.prompts.template import ChatTemplate, Role
+from localtable.prompts.tokenizer import PINNED_DATE, PromptTokenizer
+from localtable.prompts.wording import Wording, fill
+from localtable.types import LETTERS, Card, Letter, Peers, Question, Seat
+
+RETOKENIZED = 1.25
+"""How much longer a text may get in the tokenizer of the model that wrote it: generated ids needn't be canonical."""
+OTHER_TOKENIZER = 2.0
+"""The same for another model's tokenizer: plain English differs by a few per cent, code and other scripts by more."""
+ASIDE = 16
+"""Tokens of slack per turn, for very short statements."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTurn:
+    """What of a previous turn is shown to others."""
+
+    seat: str
+    vote: Letter | None
+    statement: str
+
+
+class Renderer:
+    """Renders the prompts of one model under one wording."""
+
+    def __init__(self, card: Card, tokenizer: PromptTokenizer, wording: Wording) -> None:
+        self.card = card
+        self.tokenizer = tokenizer
+        self.wording = wording
+        self.template = ChatTemplate(tokenizer)
+        self._system_role = self._takes_system() if wording.parts.system else False
+        self.think_end_ids: tuple[int, ...] = ()
+        self._think_start_ids: tuple[int, ...] = ()
+        if card.reasoning:
+            self._think_start_ids = self._marker_ids(card.reasoning.start)
+            self.think_end_ids = self._marker_ids(card.reasoning.end)
+
+    # ── what the template does by itself ──────────────────────────────────────────────────────────────────
+
+    def describe(self) -> dict[str, Any]:
+        """What the manifest keeps of the template: its hash, the text it adds by itself, the date it was told."""
+        text = self.template.text(["user"], open_turn=True, switches=self._switches(False))
+        return {
+            "sha256": self.tokenizer.template_sha256,
+            "adds": text.split("LocaltableContent0Here")[0],
+            "date": PINNED_DATE,
+        }
+
+    def check_thinking(self) -> None:
+        """Refuse a thinking switch that does nothing.
+
+        Raises:
+            TemplateError: The card names no way to think, or its switch changes nothing in the rendering.
+        """
+        reasoning = self.card.reasoning
+        if reasoning is None:
+            raise TemplateError(
+                f"{self.card.id} can't think: its card says nothing about reasoning",
+                hint="Turn thinking off for this seat, or add `reasoning: {start, end, switch}` to the card.",
+            )
+        if len(self.think_end_ids) != 1:
+            raise TemplateError(
+                f"{reasoning.end!r}, the end of thinking, is {len(self.think_end_ids)} tokens of {self.card.id}, not one",
+                hint="Correct `reasoning.end` in the card, or turn thinking off for this seat.",
+            )
+        if reasoning.switch is None:
+            return
+        on, off = (
+            self.template.text(["user"], open_turn=True, switches={reasoning.switch: value})
+            for value in (reasoning.on, reasoning.off)
+        )
+        if on == off:
+            raise TemplateError(
+                f"the thinking switch {reasoning.switch!r} of {self.card.id} changes nothing in its chat template",
+                hint="Correct `reasoning.switch` in the card; docs/contracts.md says how to find it.",
+            )
+
+    @property
+    def stop_ids(self) -> tuple[int, ...]:
+        """Generation stops at any control token, the reasoning markers aside."""
+        markers = {*self._think_start_ids, *self.think_end_ids}
+        return tuple(sorted(self.tokenizer.control_ids - markers))
+
+    def _takes_system(self) -> bool:
+        try:
+            self.template.encode(["system", "user"], ["", ""], open_turn=True, switches=self._switches(False))
+        except TemplateError:
+            return False
+        return True
+
+    def _switches(self, thinking: bool) -> Mapping[str, Any]:
+        reasoning = self.card.reasoning
+        if reasoning is None or reasoning.switch is None:
+            return {}
+        return {reasoning.switch: reasoning.on if thinking else reasoning.off}
+
+    def _marker_ids(self, marker: str) -> tuple[int, ...]:
+        controls = self.tokenizer.find_controls(marker)
+        if len(controls) == 1 and (controls[0].start, controls[0].end) == (0, len(marker)):
+            return (controls[0].token_id,)
+        return tuple(self.tokenizer.encode_plain(marker))
+
+    # ── the statement ─────────────────────────────────────────────────────────────────────────────────────
+
+    def statement(self, question: Question, seat: Seat, turns: Sequence[ShownTurn]) -> tuple[int, ...]:
+        """The prompt of a seat's statement, up to where its answer (or its thinking) begins.
+
+        Args:
+            question: What is debated.
+            seat: Whose statement.
+            turns: The previous round's, in the order in which everybody sees them; empty in round 1.
+        """
+        parts = self.wording.parts
+        own = parts.later_round.own if turns else parts.statement.own
+        tail = fill(own, {"seat": seat.name, "persona": seat.persona or "", "options": _options(question)})
+        return self._open(question, seat, turns, tail, thinking=seat.thinking.on)
+
+    def ballot_before(
+        self, question: Question, seat: Seat, turns: Sequence[ShownTurn], order: Sequence[Letter]
+    ) -> tuple[int, ...]:
+        """The prompt of a ballot cast before the statement: peers are read, nothing is said yet."""
+        tail = fill(
+            self.wording.parts.ballot.before,
+            {"seat": seat.name, "persona": seat.persona or "", "lettered_options": _lettered(question, order)},
+        )
+        return self._open(question, seat, turns, tail, thinking=False)
+
+    def _open(
+        self, question: Question, seat: Seat, turns: Sequence[ShownTurn], tail: str, *, thinking: bool
+    ) -> tuple[int, ...]:
+        roles, contents = self._conversation(seat, self._shared(question, turns) + "\n\n" + tail)
+        ids = self.template.encode(roles, contents, open_turn=True, switches=self._switches(thinking))
+        return tuple(ids + self._think_opening(ids, thinking))
+
+    def _conversation(self, seat: Seat, message: str) -> tuple[list[Role], list[str]]:
+        if self.wording.parts.system is None:
+            return ["user"], [message]
+        system = fill(self.wording.parts.system, {"seat": seat.name, "persona": seat.persona or ""})
+        if self._system_role:
+            return ["system", "user"], [system, message]
+        return ["user"], [f"{system}\n\n{message}"]
+
+    def _shared(self, question: Question, turns: Sequence[ShownTurn]) -> str:
+        parts = self.wording.parts
+        blocks = [parts.few_shot.strip()] if parts.few_shot else []
+        blocks.append(
+            fill(
+                parts.statement.shared,
+                {"question": question.question, "context": question.context or "", "options": _options(question)},
+            )
+        )
+        if turns:
+            shown = "\n\n".join(self._turn(question, turn) for turn in turns)
+            blocks.append(fill(parts.later_round.shared, {"turns": shown}))
+        return "\n\n".join(blocks)
+
+    def _turn(self, question: Question, turn: ShownTurn) -> str:
+        vote = "" if turn.vote is None else question.text_of(turn.vote)
+        # Every line of what a peer said is quoted, so that none of it can pass for another peer's turn.
+        quoted = "\n".join(f"> {line}".rstrip() for line in turn.statement.split("\n"))
+        return fill(self.wording.parts.peer, {"name": turn.seat, "vote": vote, "statement": quoted})
+
+    def _think_opening(self, ids: Sequence[int], thinking: bool) -> list[int]:
+        """What must stand between the opened turn and the first free token so that thinking is on, or off."""
+        reasoning = self.card.reasoning
+        if reasoning is None:
+            return []
+        tail = self.tokenizer.decode(ids[-16:])
+        opened, closed = reasoning.start.strip() in tail, reasoning.end.strip() in tail
+        if thinking:
+            return [] if opened and not closed else [*self._think_start_ids, *self._newline()]
+        if closed or (not opened and reasoning.switch is not None):
+            return []
+        start = [] if opened else [*self._think_start_ids, *self._newline()]
+        return [*start, *self._newline(), *self.think_end_ids, *self._newline(2)]
+
+    def _newline(self, count: int = 1) -> list[int]:
+        return self.tokenizer.encode_plain("\n" * count)
+
+    def think_closing(self, *, forced: bool) -> tuple[int, ...]:
+        """What stands between thinking and statement: the end marker, forced or met, and an empty line."""
+        lead = self._newline() if forced else []
+        return (*lead, *self.think_end_ids, *self._newline(2))
+
+    # ── ballots behind a statement ────────────────────────────────────────────────────────────────────────
+
+    def ballot_after(self, question: Question, seat: Seat, order: Sequence[Letter]) -> tuple[int, ...]:
+        """What follows a statement's ids: its turn's end, the ballot's turn, the opened answer."""
+        text = fill(
+            self.wording.parts.ballot.after, {"seat": seat.name, "lettered_options": _lettered(question, order)}
+        )
+        return self._continue(seat, text)
+
+    def persuaded(
+        self, question: Question, seat: Seat, old: Letter, new: Letter, labels: Mapping[str, str]
+    ) -> tuple[int, ...]:
+        """What follows a ballot's ids for a seat that changed its vote: who persuaded it?
+
+        Args:
+            question: What is debated.
+            seat: Who changed.
+            old: Its vote of the round before.
+            new: Its vote now.
+            labels: Peers' names by label; `own_reasoning` of the wording stands for no peer.
+        """
+        text = fill(
+            self.wording.parts.ballot.persuaded,
+            {
+                "seat": seat.name,
+                "old_vote": question.text_of(old),
+                "new_vote": question.text_of(new),
+                "lettered_peers": "\n".join(f"{label}. {name}" for label, name in labels.items()),
+            },
+        )
+        return self._continue(seat, text)
+
+    def _continue(self, seat: Seat, text: str) -> tuple[int, ...]:
+        roles, contents = self._conversation(seat, "")
+        roles += ["assistant", "user"]
+        ids = self.template.encode_after(
+            roles, [*contents, "", text], len(contents), switches=self._switches(thinking=False)
+        )
+        opening: list[int] = []
+        if self.card.reasoning is not None and self.card.reasoning.end.strip() not in self.tokenizer.decode(ids[-16:]):
+            opening = [*self._think_start_ids, *self._newline(2), *self.think_end_ids, *self._newline(2)]
+        return tuple(ids + opening)
+
+    # ── lengths ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def turn_bound(self, author: Seat, peers: Peers) -> int:
+        """The most tokens of this tokenizer that an author's statement may take when it is shown."""
+        if peers.max_tokens is not None:
+            return peers.max_tokens
+        factor = RETOKENIZED if author.card.id == self.card.id else OTHER_TOKENIZER
+        return int(author.sampling.max_tokens * factor) + ASIDE
+
+    def cut(self, statement: str, bound: int) -> tuple[str, bool]:
+        """A statement in at most `bound` tokens: its head and its tail around a mark that the reader sees.
+
+        Returns:
+            The text, and whether it was cut.
+        """
+        ids = self.tokenizer.encode_plain(statement)
+        if len(ids) <= bound:
+            return statement, False
+        room = bound
+        while room > 0:
+            mark = fill(self.wording.parts.cut, {"count": str(len(ids) - room)})
+            head, tail = ids[: room - room // 3], ids[len(ids) - room // 3 :]
+            text = "\n".join(
+                part for part in (self.tokenizer.decode(head), mark, self.tokenizer.decode(tail)) if part
+            )
+            over = len(self.tokenizer.encode_plain(text)) - bound
+            if over <= 0:
+                return text, True
+            room -= over
+        raise PlacementError(
+            f"a bound of {bound} tokens has no room for the mark that says a turn was cut",
+            hint="Raise peers.max_tokens.",
+        )
+
+
+def _options(question: Question) -> str:
+    return "\n".join(f"- {option}" for option in question.options)
+
+
+def _lettered(question: Question, order: Sequence[Letter]) -> str:
+    """Options under the letters of this ballot: `order` names the options in the order in which they are listed."""
+    return "\n".join(f"{LETTERS[i]}. {question.text_of(letter)}" for i, letter in enumerate(order))

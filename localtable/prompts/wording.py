@@ -1,0 +1,162 @@
+"""The wording of prompts as data: packaged presets, or a user's file in the same form.
+
+A wording has slots in braces (`{question}`), filled in one pass: what fills a slot is never read for slots again. A
+line whose only slot is empty disappears. The layout is fixed by the keys, so that every wording keeps what seats
+share in front (rules, question, options, previous turns) and what is one seat's own behind it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from localtable.config.loading import nearest, read_mapping, validate
+from localtable.errors import ConfigError
+
+SLOT = re.compile(r"\{([a-z_]+)\}")
+PRESETS = Path(__file__).parent / "presets"
+
+_SHARED = frozenset({"question", "context", "options"})
+_OWN = frozenset({"seat", "persona", "options"})
+SLOTS: Mapping[str, frozenset[str]] = {
+    "system": frozenset({"seat", "persona"}),
+    "few_shot": frozenset(),
+    "statement.shared": _SHARED,
+    "statement.own": _OWN,
+    "later_round.shared": frozenset({"turns"}),
+    "later_round.own": _OWN,
+    "peer": frozenset({"name", "vote", "statement"}),
+    "cut": frozenset({"count"}),
+    "ballot.after": frozenset({"seat", "lettered_options"}),
+    "ballot.before": frozenset({"seat", "persona", "lettered_options"}),
+    "ballot.persuaded": frozenset({"seat", "old_vote", "new_vote", "lettered_peers"}),
+    "ballot.own_reasoning": frozenset(),
+}
+"""Which slots each part may have."""
+
+REQUIRED: Mapping[str, frozenset[str]] = {
+    "statement.shared": frozenset({"question", "options"}),
+    "later_round.shared": frozenset({"turns"}),
+    "peer": frozenset({"name", "statement"}),
+    "ballot.after": frozenset({"lettered_options"}),
+    "ballot.before": frozenset({"lettered_options"}),
+    "ballot.persuaded": frozenset({"lettered_peers"}),
+}
+"""Without these a prompt would not say what it is about."""
+
+Part = Annotated[str, StringConstraints(min_length=1)]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TurnWording(_File):
+    shared: Part
+    """What all seats read, the same for each of them."""
+    own: Part
+    """What one seat reads after it."""
+
+
+class BallotWording(_File):
+    after: Part
+    before: Part
+    persuaded: Part
+    own_reasoning: Part
+    """The label, among the peers' names, of a mind changed without a peer."""
+
+
+class WordingFile(_File):
+    """The written form of a wording."""
+
+    name: Part
+    description: str = ""
+    system: str | None = None
+    few_shot: str | None = None
+    statement: TurnWording
+    later_round: TurnWording
+    peer: Part
+    cut: Part = "[… {count} tokens left out …]"
+    ballot: BallotWording
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A wording and the hash that names it in stores and manifests."""
+
+    parts: WordingFile
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        return self.parts.name
+
+
+def parse_wording(parts: WordingFile, where: str) -> Wording:
+    """Check a wording's slots.
+
+    Raises:
+        ConfigError: An unknown slot, or one that is needed and missing.
+    """
+    for path, allowed in SLOTS.items():
+        text = _part(parts, path) or ""
+        found = set(SLOT.findall(text))
+        for name in sorted(found - allowed):
+            raise ConfigError(
+                f"{where}: unknown slot {{{name}}} in {path!r}",
+                hint=f"Slots of this part: {', '.join(sorted(allowed)) or 'none'}.",
+            )
+        for name in sorted(REQUIRED.get(path, frozenset()) - found):
+            raise ConfigError(f"{where}: {path!r} lacks the slot {{{name}}}", hint=f"Put {{{name}}} where it belongs.")
+    content = json.dumps(parts.model_dump(exclude={"description"}), sort_keys=True, ensure_ascii=False)
+    return Wording(parts, hashlib.sha256(content.encode()).hexdigest())
+
+
+def _part(parts: WordingFile, path: str) -> str | None:
+    value: object = parts
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value if isinstance(value, str) else None
+
+
+def preset_names() -> list[str]:
+    """The packaged wordings."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+@lru_cache(maxsize=64)
+def _lines(template: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple((line, tuple(SLOT.findall(line))) for line in template.strip("\n").split("\n"))
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """Put `values` into the slots of `template`, each once; a line whose slots are all empty disappears."""
+    kept: list[str] = []
+    for line, slots in _lines(template):
+        if slots and not any(values[name] for name in slots) and not SLOT.sub("", line).strip():
+            continue
+        kept.append(SLOT.sub(lambda match: values[match.group(1)], line) if slots else line)
+    return "\n".join(kept).strip()
+
+
+def load_wording(name: str) -> Wording:
+    """A preset by its name, or a user's file by its path.
+
+    Raises:
+        ConfigError: Unknown preset, or a file that is no wording.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml", ".json")) else PRESETS / f"{name}.yaml"
+    if path.parent == PRESETS and not path.is_file():
+        raise ConfigError(
+            f"unknown prompts {name!r}",
+            hint=nearest(name, preset_names(), kind="presets", how=lambda: f"Presets: {', '.join(preset_names())}."),
+        )
+    return parse_wording(validate(WordingFile, read_mapping(path), str(path)), str(path))

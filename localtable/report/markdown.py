@@ -1,0 +1,61 @@
+"""A debate as Markdown, in the order that readers of hosted debates know: result, options, responses, rounds."""
+
+from __future__ import annotations
+
+import re
+
+from localtable.report.words import agreement_line, change_line, changed_turns, printable, result_line
+from localtable.types import Round, Transcript, Turn
+
+
+def to_markdown(transcript: Transcript) -> str:
+    """The whole debate as one page; what models and files said can't make markup of its own."""
+    question, panel = transcript.question, transcript.panel
+    parts = [f"# {_inert(question.question)}", f"*Debate · {len(panel.seats)} seats · panel {_inert(panel.name)}*"]
+    if question.context:
+        parts.append(_quoted(question.context))
+    if transcript.verdict is not None:
+        parts.append(f"**Result: {_inert(result_line(question, transcript.verdict))}**")
+        parts.append(agreement_line(transcript.verdict) + ".")
+    else:
+        parts.append("**Result: none, the debate was interrupted.**")
+    if transcript.rounds:
+        last = transcript.rounds[-1]
+        parts += ["## Options", _options(transcript, last), "## Model responses"]
+        parts += [_turn(transcript, last, turn) for turn in last.turns]
+    if changes := changed_turns(transcript):
+        lines = [f"- {_inert(change_line(question, r.number, before, after))}" for r, before, after in changes]
+        parts += ["## Changed minds", "\n".join(lines)]
+    for round_ in transcript.rounds[:-1]:
+        parts.append(f"## Round {round_.number}")
+        parts += [_turn(transcript, round_, turn) for turn in round_.turns]
+    return "\n\n".join(parts) + "\n"
+
+
+def _options(transcript: Transcript, last: Round) -> str:
+    question = transcript.question
+    return "\n".join(
+        f"- {_inert(question.text_of(letter))} ({count} {'vote' if count == 1 else 'votes'})"
+        for letter, count in last.tally.items()
+    )
+
+
+def _turn(transcript: Transcript, round_: Round, turn: Turn) -> str:
+    model = next(seat.card.name for seat in transcript.panel.seats if seat.name == turn.seat)
+    changed = " (changed mind)" if turn.changed_mind else ""
+    confidence = "" if turn.ballot.confidence is None else f" ({turn.ballot.confidence:.0%})"
+    cut = "\n\n*Cut at its token bound.*" if turn.truncated else ""
+    return (
+        f"### {_inert(turn.seat)}{changed}\n\n"
+        f"*{_inert(model)}* · Vote: **{_inert(transcript.question.text_of(turn.ballot.vote))}**{confidence}\n\n"
+        f"{_quoted(turn.statement) or '*(nothing said)*'}{cut}"
+    )
+
+
+def _inert(text: str) -> str:
+    one_line = " ".join(printable(text).split())
+    return re.sub(r"([\\`*_{}\[\]<>#+|~!])", r"\\\1", one_line).replace("&", "&amp;")
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {_inert(line)}".rstrip() for line in text.strip().splitlines())

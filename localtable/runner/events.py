@@ -1,0 +1,73 @@
+"""What a run tells those who watch it: screens, logs, tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from localtable.engines.base import EngineInfo
+from localtable.protocol import Debate, Step
+from localtable.types import Round, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLoading:
+    """An engine has begun to load."""
+
+    model_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLoaded:
+    """An engine is ready."""
+
+    model_id: str
+    info: EngineInfo
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RoundOpened:
+    """A debate has begun a round."""
+
+    debate: Debate
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextArrived:
+    """More of a statement, or of the thinking before it, is there."""
+
+    debate: Debate
+    round_number: int
+    seat: str
+    step: Step
+    text: str
+    """All of it so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFinished:
+    """A seat has spoken and voted."""
+
+    debate: Debate
+    round_number: int
+    turn: Turn
+
+
+@dataclass(frozen=True, slots=True)
+class RoundClosed:
+    """All seats of a debate have voted in a round."""
+
+    debate: Debate
+    round: Round
+
+
+RunEvent = EngineLoading | EngineLoaded | RoundOpened | TextArrived | TurnFinished | RoundClosed
+
+
+class Listener(Protocol):
+    """Whoever wants to be told."""
+
+    def __call__(self, event: RunEvent) -> None:
+        """Take one event; must not block."""

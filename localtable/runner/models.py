@@ -1,0 +1,164 @@
+"""What a run knows of each of its models: renderer, labels, lengths.
+
+Built once per run, before anything loads. Here the longest possible prompt is computed, so that what can't fit is
+refused with its figures before a minute is spent on loading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from localtable.ballots import PERSUADED_KEY, VOTE_KEY, LabelSet, probe_labels
+from localtable.errors import ConfigError, PlacementError
+from localtable.prompts import PromptTokenizer, Renderer, ShownTurn, Wording
+from localtable.types import Card, Panel, Question, Seat
+
+MIN_SHOWN_TOKENS = 32
+"""A peer's turn cut below this says nothing any more."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model of a run, and the seats that it sits on."""
+
+    card: Card
+    renderer: Renderer
+    panel: Panel
+    context_length: int
+    """Tokens: the card's, or less where the user's `engine.max_model_len` says so."""
+
+    @cached_property
+    def seats(self) -> tuple[Seat, ...]:
+        return tuple(seat for seat in self.panel.seats if seat.card.id == self.card.id)
+
+    def labels_for_vote(self, num_options: int) -> LabelSet:
+        return _labels(self.renderer.tokenizer, VOTE_KEY, num_options)
+
+    def labels_for_peers(self, num_peers: int) -> LabelSet:
+        """One label per peer, and one for the seat's own reasoning."""
+        return _labels(self.renderer.tokenizer, PERSUADED_KEY, num_peers + 1)
+
+    # ── lengths ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def longest(self, question: Question) -> int:
+        """The most tokens that any seat of this model can need for a turn on this question, prompt to last ballot.
+
+        Raises:
+            PlacementError: More than the model's context; with `peers: {over: head_tail}` only if even turns cut to
+                `MIN_SHOWN_TOKENS` don't fit.
+        """
+        return max(self._longest_for(seat, question) for seat in self.seats)
+
+    def shown_bounds(self, question: Question) -> dict[str, int]:
+        """By author: the most tokens of this model that a turn may take in what is shown to its seats."""
+        peers = self.panel.peers
+        bounds = {author.name: self.renderer.turn_bound(author, peers) for author in self.panel.seats}
+        if peers.over == "refuse" or self.panel.rounds == 1:
+            return bounds
+        room = self.context_length - max(self._fixed(seat, question) for seat in self.seats)
+        share = room // len(bounds)
+        return {name: min(bound, max(share, 0)) for name, bound in bounds.items()}
+
+    def _longest_for(self, seat: Seat, question: Question) -> int:
+        fixed = self._fixed(seat, question)
+        bounds = self.shown_bounds(question)
+        shown = sum(bounds.values()) if self.panel.rounds > 1 else 0
+        need = fixed + shown
+        cut_away = self.panel.peers.over == "head_tail" and min(bounds.values()) < MIN_SHOWN_TOKENS
+        if need > self.context_length or (self.panel.rounds > 1 and cut_away):
+            raise PlacementError(
+                f"seat {seat.name!r} can need {fixed:,} tokens of its own and {shown:,} for what "
+                f"{len(bounds)} seats said; {self.card.id} has a context of {self.context_length:,}",
+                hint=self._how_to_fit(),
+            )
+        return need
+
+    def _how_to_fit(self) -> str:
+        if self.panel.peers.over == "refuse":
+            return "Lower sampling.max_tokens, take fewer seats, or set `peers: {over: head_tail}` to have turns cut."
+        return "Lower sampling.max_tokens or thinking.max_tokens, shorten the question, or take fewer seats."
+
+    def _fixed(self, seat: Seat, question: Question) -> int:
+        """Tokens of a turn apart from what peers' statements fill in."""
+        renderer = self.renderer
+        turns = self._empty_turns(question) if self.panel.rounds > 1 else []
+        prompt = len(renderer.statement(question, seat, turns))
+        thinking = seat.thinking.max_tokens + len(renderer.think_closing(forced=True)) if seat.thinking.on else 0
+        vote = self.labels_for_vote(len(question.options))
+        ballot = len(renderer.ballot_after(question, seat, question.letters)) + len(vote.prefix_ids) + 1
+        return prompt + thinking + seat.sampling.max_tokens + ballot + self._persuaded_tokens(seat, question)
+
+    def _persuaded_tokens(self, seat: Seat, question: Question) -> int:
+        peers = [other.name for other in self.panel.seats if other.name != seat.name]
+        if not peers or self.panel.rounds == 1:
+            return 0
+        labels = self.labels_for_peers(len(peers))
+        names = dict(zip(labels.labels, [*peers, self.renderer.wording.parts.ballot.own_reasoning], strict=True))
+        longest = max(question.letters, key=lambda letter: len(question.text_of(letter)))
+        closing = 4  # the rest of the ballot behind its label: `"}`
+        text = self.renderer.persuaded(question, seat, longest, longest, names)
+        return closing + len(text) + len(labels.prefix_ids) + 1
+
+    def _empty_turns(self, question: Question) -> list[ShownTurn]:
+        longest = max(question.letters, key=lambda letter: len(question.text_of(letter)))
+        return [ShownTurn(author.name, longest, "") for author in self.panel.seats]
+
+
+@lru_cache(maxsize=512)
+def _labels(tokenizer: PromptTokenizer, key: str, count: int) -> LabelSet:
+    return probe_labels(tokenizer, key, count)
+
+
+def build_models(
+    panel: Panel, tokenizers: Mapping[str, PromptTokenizer], wording: Wording, *, real_templates: bool
+) -> dict[str, Model]:
+    """The models of a panel, by card id.
+
+    Args:
+        panel: Who sits where.
+        tokenizers: By card id.
+        wording: Of the prompts.
+        real_templates: False with the scripted engine, which stands in for models that needn't be here.
+
+    Raises:
+        TemplateError: A seat is to think and its model can't be told to.
+        ConfigError: `engine.max_model_len` is above a model's context.
+    """
+    models: dict[str, Model] = {}
+    for card in panel.cards:
+        renderer = Renderer(card, tokenizers[card.id], wording)
+        if real_templates and any(seat.thinking.on for seat in panel.seats if seat.card.id == card.id):
+            renderer.check_thinking()
+        models[card.id] = Model(card, renderer, panel, _context_length(card, panel))
+    return models
+
+
+def _context_length(card: Card, panel: Panel) -> int:
+    wanted = {**card.engine, **panel.engine}.get("max_model_len")
+    if wanted is None:
+        return card.context_length
+    try:
+        length = int(wanted)
+    except (TypeError, ValueError):
+        raise ConfigError(f"max_model_len {wanted!r} is no number", hint="Give a number of tokens.") from None
+    if not 1 <= length <= card.context_length:
+        raise ConfigError(
+            f"max_model_len {length:,} is not between 1 and {card.context_length:,}, the context of {card.id}",
+            hint="Leave it out: it is computed from the longest prompt.",
+        )
+    return length
+
+
+def longest_turns(models: Mapping[str, Model], questions: Iterable[Question]) -> dict[str, int]:
+    """By card id: the most tokens that a turn on any of the questions can take.
+
+    Raises:
+        PlacementError: As `Model.longest`.
+    """
+    needs = dict.fromkeys(models, 0)
+    for question in questions:
+        for card_id, model in models.items():
+            needs[card_id] = max(needs[card_id], model.longest(question))
+    return needs

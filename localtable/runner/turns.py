@@ -1,0 +1,281 @@
+"""One turn at its engine: the next step's request out of the draft, the draft forward by what came back.
+
+The token ids of a turn grow in one sequence: prompt, thinking, statement, ballot, who persuaded. So every step's
+prompt is the beginning of the next one's, and its keys and values are still there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from localtable.ballots import Choice, LabelSet, assemble, names_a_letter, read_choice, stated_vote
+from localtable.engines.base import Completion, Constraint, Origin, Request
+from localtable.errors import PlacementError
+from localtable.prompts import ShownTurn
+from localtable.protocol import Debate, Draft, Step, Text, Vote, next_step
+from localtable.runner.models import Model
+from localtable.seeds import request_seed
+from localtable.types import Ballot, Sampling, Seat, Turn, Usage
+
+BALLOT_SAMPLING = Sampling(temperature=0.0, top_p=1.0, max_tokens=1)
+"""One greedy step: the distribution is read, what is drawn decides nothing."""
+
+
+@dataclass(slots=True)
+class TurnAtWork:
+    """A turn in progress: the pure draft, and the ids that were said so far."""
+
+    debate: Debate
+    round_number: int
+    seat: Seat
+    model: Model
+    position: int
+    peers: tuple[str, ...]
+    draft: Draft
+    shown: tuple[ShownTurn, ...] = ()
+    peers_cut: int = 0
+    prompt_ids: tuple[int, ...] = ()
+    """The statement's prompt."""
+    tail_ids: tuple[int, ...] = ()
+    """Everything up to and including the last label that was decoded."""
+    tries: int = 0
+    """Failures of the present step."""
+    step: Step | None = None
+    stream: bool = False
+    said: list[int] = field(default_factory=list)
+    """Ids that have streamed in for the present step."""
+
+    # ── out: requests ─────────────────────────────────────────────────────────────────────────────────────
+
+    def next_request(self) -> Request | None:
+        """The request of the next step; None when the turn is complete.
+
+        Raises:
+            PlacementError: A peer's turn is longer than was reckoned with and may not be cut.
+        """
+        self.step = next_step(self.draft, ballot_at=self.debate.panel.ballot_at, thinking=self.seat.thinking.on)
+        self.said = []
+        if self.step is None:
+            return None
+        prompt, sampling, labels = self._prompt()
+        constraint = None
+        if labels is not None:
+            meaning = self._meaning(self.step)
+            by_id = [(i, name) for ids, name in zip(labels.token_ids, meaning, strict=True) for i in ids]
+            constraint = Constraint(labels.regex, tuple(i for i, _ in by_id), tuple(name for _, name in by_id))
+        return Request(
+            request_id=self._request_id(),
+            prompt_token_ids=prompt,
+            sampling=sampling,
+            seed=self.seed(self.step),
+            stop_token_ids=() if labels else self._stop_ids(),
+            constraint=constraint,
+            stream=self.stream and labels is None,
+            origin=Origin(
+                self.debate.question.id, self.debate.repeat, self.seat.name, self.round_number, self.step, self._sample
+            ),
+        )
+
+    @property
+    def _sample(self) -> int:
+        return self.draft.attempts if self.step == "statement" else 0
+
+    def _request_id(self) -> str:
+        parts = (self.debate.question.id, self.debate.repeat, self.round_number, self.seat.name, self.step)
+        return "/".join(map(str, (*parts, self._sample, self.tries)))
+
+    def seed(self, step: Step) -> int:
+        sample = self.draft.attempts if step == "statement" and self.draft.statement is None else 0
+        debate = self.debate
+        return request_seed(
+            debate.panel.seed, debate.repeat, debate.question.id, self.seat.name, self.round_number, step, sample
+        )
+
+    def _stop_ids(self) -> tuple[int, ...]:
+        ids = self.model.renderer.stop_ids
+        if self.step == "thinking":
+            return (*ids, *self.model.renderer.think_end_ids)
+        return ids
+
+    def _prompt(self) -> tuple[tuple[int, ...], Sampling, LabelSet | None]:
+        renderer, question, seat = self.model.renderer, self.debate.question, self.seat
+        match self.step:
+            case "before":
+                labels = self.model.labels_for_vote(len(question.options))
+                opened = renderer.ballot_before(question, seat, self.shown, question.letters)
+                return opened + labels.prefix_ids, BALLOT_SAMPLING, labels
+            case "thinking":
+                self.prompt_ids = renderer.statement(question, seat, self.shown)
+                bounded = replace(seat.sampling, max_tokens=seat.thinking.max_tokens, min_tokens=0)
+                return self.prompt_ids, bounded, None
+            case "statement":
+                self.prompt_ids = renderer.statement(question, seat, self.shown)
+                return self._before_statement(), seat.sampling, None
+            case "ballot":
+                labels = self.model.labels_for_vote(len(question.options))
+                said = self._before_statement() + self._statement_ids()
+                asked = renderer.ballot_after(question, seat, question.letters)
+                return said + asked + labels.prefix_ids, BALLOT_SAMPLING, labels
+            case _:
+                return self._persuaded_prompt()
+
+    def _before_statement(self) -> tuple[int, ...]:
+        thinking = self.draft.thinking
+        if thinking is None:
+            return self.prompt_ids
+        return self.prompt_ids + thinking.token_ids + self.model.renderer.think_closing(forced=thinking.cut)
+
+    def _statement_ids(self) -> tuple[int, ...]:
+        assert self.draft.statement is not None
+        return self.draft.statement.token_ids
+
+    def _persuaded_prompt(self) -> tuple[tuple[int, ...], Sampling, LabelSet]:
+        question, vote = self.debate.question, self.draft.vote
+        assert vote is not None and self.draft.previous_vote is not None
+        voted = self.model.labels_for_vote(len(question.options))
+        rest = voted.form.format(key=voted.key, label="\0").split("\0")[1]
+        labels = self.model.labels_for_peers(len(self.peers))
+        names = dict(zip(labels.labels, self._meaning("persuaded"), strict=True))
+        asked = self.model.renderer.persuaded(question, self.seat, self.draft.previous_vote, vote.letter, names)
+        closed = tuple(self.model.renderer.tokenizer.encode_plain(rest))
+        return self.tail_ids + closed + asked + labels.prefix_ids, BALLOT_SAMPLING, labels
+
+    def _meaning(self, step: Step) -> tuple[str, ...]:
+        if step == "persuaded":
+            return (*self.peers, self.model.renderer.wording.parts.ballot.own_reasoning)
+        return self.debate.question.letters
+
+    # ── in: completions ───────────────────────────────────────────────────────────────────────────────────
+
+    def take(self, request: Request, completion: Completion) -> None:
+        """Move the draft forward by what an engine gave for the present step.
+
+        Raises:
+            BallotError: A ballot that the constraint should have made valid is not.
+        """
+        assert self.step is not None
+        usage = Usage(completion.prompt_tokens, completion.cached_tokens, completion.completion_tokens)
+        self.draft = self.draft.with_usage(self.step, usage)
+        self.tries = 0
+        match self.step:
+            case "thinking":
+                self.draft = replace(self.draft, thinking=self._said(completion))
+            case "statement":
+                self.draft = self.draft.with_statement(self._said(completion))
+            case "persuaded":
+                name = self._chosen(self.model.labels_for_peers(len(self.peers)), completion).chosen
+                own = self.model.renderer.wording.parts.ballot.own_reasoning
+                self.draft = replace(self.draft, persuaded=None if name == own else name, asked_who=True)
+            case _:
+                self._vote(request, completion)
+
+    def _vote(self, request: Request, completion: Completion) -> None:
+        labels = self.model.labels_for_vote(len(self.debate.question.options))
+        choice = self._chosen(labels, completion)
+        token_id = labels.token_ids[self.debate.question.letters.index(choice.chosen)][0]
+        vote = Vote(choice.chosen, dict(choice.distribution), choice.tied, token_id)
+        self.tail_ids = (*request.prompt_token_ids, token_id)
+        self.draft = replace(self.draft, **{"before" if self.step == "before" else "ballot": vote})
+
+    def _chosen(self, labels: LabelSet, completion: Completion) -> Choice:
+        assert self.step is not None
+        choice = read_choice(labels, completion.logprobs, self._meaning(self.step), self.seed(self.step))
+        assemble(labels, labels.labels[self._meaning(self.step).index(choice.chosen)])
+        return choice
+
+    def _said(self, completion: Completion) -> Text:
+        text = self.model.renderer.tokenizer.decode(completion.token_ids).strip()
+        return Text(completion.token_ids, text, cut=completion.finish_reason == "length")
+
+    # ── done ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def finish(self) -> Turn:
+        """The complete turn."""
+        draft, question = self.draft, self.debate.question
+        statement, vote = draft.statement, draft.vote
+        assert statement is not None and vote is not None
+        own_thinking, spoken = self._split_thinking(statement.text)
+        reasoning = "\n\n".join(part for part in (draft.thinking.text if draft.thinking else "", own_thinking) if part)
+        before = draft.before if draft.ballot is not None else None
+        first = request_seed(
+            self.debate.panel.seed,
+            self.debate.repeat,
+            question.id,
+            self.seat.name,
+            self.round_number,
+            "statement",
+            draft.attempts - 1,
+        )
+        return Turn(
+            seat=self.seat.name,
+            position=self.position,
+            statement=spoken,
+            reasoning=reasoning or None,
+            reasoning_truncated=draft.thinking is not None and draft.thinking.cut,
+            stated=stated_vote(spoken, question),
+            ballot=_ballot(vote, draft.persuaded),
+            ballot_before=_ballot(before, None) if before else None,
+            changed_mind=draft.changed_mind,
+            finish_reason="length" if statement.cut else "stop",
+            truncated=statement.cut,
+            seed=first,
+            usage=draft.usage,
+            attempts=draft.attempts,
+            names_letter=names_a_letter(spoken),
+            peers_cut=self.peers_cut,
+            token_ids=statement.token_ids,
+        )
+
+    def _split_thinking(self, text: str) -> tuple[str, str]:
+        """Thinking that a model wrote although it was not asked to is kept apart all the same."""
+        reasoning = self.model.card.reasoning
+        if reasoning is None or reasoning.end not in text:
+            return "", text
+        thought, _, spoken = text.rpartition(reasoning.end)
+        return thought.replace(reasoning.start, "").strip(), spoken.strip()
+
+
+def _ballot(vote: Vote, persuaded_by: str | None) -> Ballot:
+    return Ballot(vote.letter, vote.distribution, vote.tied, persuaded_by)
+
+
+def begin_turn(debate: Debate, round_number: int, seat: Seat, model: Model, *, stream: bool) -> TurnAtWork:
+    """A seat's turn in the debate's open round, nothing asked yet.
+
+    Raises:
+        PlacementError: A peer's turn is longer than its bound and `peers` says to refuse.
+    """
+    names = tuple(other.name for other in debate.order)
+    peers = tuple(name for name in names if name != seat.name)
+    draft = Draft(seat.name, round_number, debate.previous_vote(seat.name, round_number), len(peers))
+    turn = TurnAtWork(debate, round_number, seat, model, names.index(seat.name) + 1, peers, draft, stream=stream)
+    turn.shown, turn.peers_cut = _shown(debate, debate.visible_turns(round_number), model)
+    return turn
+
+
+def _shown(debate: Debate, turns: Sequence[Turn], model: Model) -> tuple[tuple[ShownTurn, ...], int]:
+    """The previous round's turns as this model reads them, and how many of them had to be cut."""
+    if not turns:
+        return (), 0
+    bounds = model.shown_bounds(debate.question)
+    peers = debate.panel.peers
+    if peers.over == "refuse":
+        _refuse_too_long(turns, model, bounds, each=peers.max_tokens is not None)
+        return tuple(ShownTurn(turn.seat, turn.ballot.vote, turn.statement) for turn in turns), 0
+    texts = [model.renderer.cut(turn.statement, bounds[turn.seat]) for turn in turns]
+    shown = (ShownTurn(turn.seat, turn.ballot.vote, text) for turn, (text, _) in zip(turns, texts, strict=True))
+    return tuple(shown), sum(was_cut for _, was_cut in texts)
+
+
+def _refuse_too_long(turns: Sequence[Turn], model: Model, bounds: Mapping[str, int], *, each: bool) -> None:
+    # A bound that the panel names holds for every turn; the computed ones only have to hold together.
+    lengths = {turn.seat: len(model.renderer.tokenizer.encode_plain(turn.statement)) for turn in turns}
+    over = [seat for seat, length in lengths.items() if length > bounds[seat]]
+    if not over or (not each and sum(lengths.values()) <= sum(bounds.values())):
+        return
+    raise PlacementError(
+        f"the turn of {over[0]!r} takes {lengths[over[0]]:,} tokens of {model.card.id}; {bounds[over[0]]:,} were "
+        "reckoned with",
+        hint="Set `peers: {over: head_tail}` to have long turns cut with a mark, or raise peers.max_tokens.",
+    )

@@ -1,0 +1,215 @@
+"""Engines side by side where they fit, in turn where they don't: queues in front of them, events behind them.
+
+One rule: awake engines work on what is queued; when none of them has anything left and another model has work that
+doesn't fit beside them, what is idle is closed and that model is loaded. On a CPU the awake engines take turns, since
+two that compute on the same cores slow each other down by far more than half.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from typing import Literal
+
+from localtable.engines.base import EngineInfo, EngineSpec, Event, Request, Tokens
+from localtable.errors import PlacementError
+from localtable.scheduler.devices import GIB
+from localtable.scheduler.messages import Died, FromWorker, Ready
+from localtable.scheduler.worker import EngineHandle
+
+State = Literal["unloaded", "loading", "awake"]
+IDLE_WAIT_S = 0.2
+"""How long one poll waits at most, so that a caller sees its own stop flag soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """An engine has begun to load."""
+
+    model_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An engine is ready."""
+
+    model_id: str
+    info: EngineInfo
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """Something came out of an engine."""
+
+    model_id: str
+    event: Event
+
+
+PoolEvent = Loading | Loaded | Generated
+
+
+@dataclass(slots=True)
+class Slot:
+    """One model's place in the pool."""
+
+    spec: EngineSpec
+    total_bytes: int
+    handle: EngineHandle | None = None
+    state: State = "unloaded"
+    queue: list[Request] = field(default_factory=list)
+    running: set[str] = field(default_factory=set)
+    since: float = 0.0
+    activations: int = 0
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self.queue or self.running)
+
+
+class EnginePool:
+    """All engines of a run."""
+
+    def __init__(
+        self,
+        specs: Mapping[str, tuple[EngineSpec, int]],
+        *,
+        capacity_bytes: int,
+        start: Callable[[EngineSpec], EngineHandle],
+        take_turns: bool,
+        loads_at_once: int,
+    ) -> None:
+        """Nothing is loaded yet.
+
+        Args:
+            specs: By model id: what to load, and the bytes that it takes.
+            capacity_bytes: What all awake engines may take together.
+            start: Makes a handle from a spec.
+            take_turns: Whether only one engine at a time generates.
+            loads_at_once: How many engines may load at the same time.
+
+        Raises:
+            PlacementError: A model is too big even alone.
+        """
+        for model_id, (_, total) in specs.items():
+            if total > capacity_bytes:
+                raise PlacementError(
+                    f"{model_id} needs {total / GIB:.1f} GiB, more than the {capacity_bytes / GIB:.1f} GiB that there are",
+                    hint="Take a smaller or a quantised model, fewer seats or rounds, or raise --device-memory.",
+                )
+        self.slots = {model_id: Slot(spec, total) for model_id, (spec, total) in specs.items()}
+        self._capacity = capacity_bytes
+        self._start = start
+        self._take_turns = take_turns
+        self._loads_at_once = loads_at_once
+        self._turn: str | None = None
+
+    # ── what a runner calls ───────────────────────────────────────────────────────────────────────────────
+
+    def submit(self, model_id: str, requests: Sequence[Request]) -> None:
+        """Queue requests for a model."""
+        self.slots[model_id].queue.extend(requests)
+
+    def poll(self, timeout_s: float = IDLE_WAIT_S) -> list[PoolEvent]:
+        """Load, dispatch, and wait for what happens.
+
+        Raises:
+            LocaltableError: An engine died: `EngineLoadError` while loading, `EngineError` later.
+        """
+        events: list[PoolEvent] = [Loading(model_id) for model_id in self._place()]
+        self._dispatch()
+        if events:
+            return events
+        for model_id, message in self._wait(timeout_s):
+            events += self._take(model_id, message)
+        return events
+
+    def abort(self) -> None:
+        """Forget everything that is queued or running."""
+        for slot in self.slots.values():
+            if slot.handle is not None and slot.running:
+                slot.handle.abort(sorted(slot.running))
+            slot.queue.clear()
+            slot.running.clear()
+
+    def close(self) -> None:
+        """End all engines; safe to call twice."""
+        for slot in self.slots.values():
+            self._unload(slot)
+
+    # ── where engines sit ─────────────────────────────────────────────────────────────────────────────────
+
+    def _place(self) -> Iterable[str]:
+        """Begin the loads that may begin now; yields the models."""
+        for model_id in self._wanted():
+            slot = self.slots[model_id]
+            loading = sum(s.state == "loading" for s in self.slots.values())
+            if loading >= self._loads_at_once:
+                return
+            if not self._make_room(slot):
+                continue
+            slot.handle = self._start(slot.spec)
+            slot.state, slot.since = "loading", time.monotonic()
+            slot.activations += 1
+            yield model_id
+
+    def _wanted(self) -> list[str]:
+        """Models that aren't loaded, those with work first; one that has none is loaded ahead if it fits."""
+        waiting = [m for m, slot in self.slots.items() if slot.state == "unloaded"]
+        ahead = [m for m in waiting if not self.slots[m].has_work and self.slots[m].activations == 0]
+        return [m for m in waiting if self.slots[m].has_work] + ahead
+
+    def _make_room(self, wanted: Slot) -> bool:
+        resident = [slot for slot in self.slots.values() if slot.state != "unloaded"]
+        free = self._capacity - sum(slot.total_bytes for slot in resident)
+        if wanted.total_bytes <= free:
+            return True
+        if not wanted.has_work or any(slot.has_work or slot.state == "loading" for slot in resident):
+            return False
+        for slot in sorted(resident, key=lambda slot: slot.since):
+            self._unload(slot)
+            free += slot.total_bytes
+            if wanted.total_bytes <= free:
+                return True
+        return False
+
+    def _unload(self, slot: Slot) -> None:
+        if slot.handle is not None:
+            slot.handle.close()
+        slot.handle, slot.state = None, "unloaded"
+
+    # ── who generates ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _dispatch(self) -> None:
+        ready = [m for m, slot in self.slots.items() if slot.state == "awake" and slot.has_work]
+        if self._take_turns and ready:
+            if self._turn not in ready:
+                self._turn = max(ready, key=lambda m: len(self.slots[m].queue))
+            ready = [self._turn]
+        for model_id in ready:
+            slot = self.slots[model_id]
+            if slot.queue and slot.handle is not None:
+                batch, slot.queue = slot.queue, []
+                slot.running.update(request.request_id for request in batch)
+                slot.since = time.monotonic()
+                slot.handle.submit(batch)
+
+    def _wait(self, timeout_s: float) -> list[tuple[str, FromWorker]]:
+        handles = {m: slot.handle for m, slot in self.slots.items() if slot.handle is not None}
+        wait(handles.values(), timeout_s)
+        return [(m, message) for m, handle in handles.items() for message in handle.poll()]
+
+    def _take(self, model_id: str, message: FromWorker) -> list[PoolEvent]:
+        slot = self.slots[model_id]
+        if isinstance(message, Ready):
+            slot.state = "awake"
+            return [Loaded(model_id, message.info, time.monotonic() - slot.since)]
+        if isinstance(message, Died):
+            slot.handle, slot.state = None, "unloaded"
+            raise message.error
+        for event in message.events:
+            if not isinstance(event, Tokens):
+                slot.running.discard(event.request_id)
+        return [Generated(model_id, event) for event in message.events]

@@ -1,0 +1,280 @@
+"""A debate in its written form: to JSON, from JSON, checked against the schema that ships with the package.
+
+Every write is validated. The schema is `localtable/schemas/transcript.schema.json`; docs/contracts.md explains it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from localtable.errors import ConfigError, LocaltableError, PrerequisiteError
+from localtable.types import Ballot, Card, Panel, Question, Round, Sampling, Seat, Transcript, Turn, Usage
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+SCHEMA_VERSION = 1
+PARTS = ("thinking", "statement", "ballot")
+SUM_TOLERANCE = 1e-6
+
+
+@lru_cache(maxsize=1)
+def transcript_schema() -> dict[str, Any]:
+    """The JSON Schema of a transcript."""
+    text = files("localtable").joinpath("schemas/transcript.schema.json").read_text("utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+@lru_cache(maxsize=1)
+def _validator() -> Validator:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(transcript_schema())
+
+
+def check(data: Any, where: str) -> None:
+    """Hold written transcript data against the schema, and its numbers against each other.
+
+    Raises:
+        ConfigError: Another version, or anything that the schema does not allow, with its place.
+    """
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise ConfigError(
+            f"{where} is a transcript of version {version}; this program reads up to {SCHEMA_VERSION}",
+            hint="Update localtable.",
+        )
+    error = next(iter(sorted(_validator().iter_errors(data), key=lambda e: len(e.absolute_path))), None)
+    if error is not None:
+        place = "/".join(map(str, error.absolute_path)) or "the top level"
+        raise ConfigError(f"{where} is no transcript: {error.message[:200]} (at {place})", hint="See docs/contracts.md.")
+    letters = [chr(ord("A") + i) for i in range(len(data["question"]["options"]))]
+    for round_data in data["rounds"]:
+        for turn in round_data["turns"]:
+            _check_distribution(turn["ballot"]["distribution"], letters, f"{where}: {turn['seat']}")
+
+
+def _check_distribution(distribution: Mapping[str, float] | None, letters: list[str], where: str) -> None:
+    if distribution is None:
+        return
+    if sorted(distribution) != letters:
+        raise ConfigError(f"{where} has a distribution over {sorted(distribution)}, not {letters}", hint="Every option.")
+    total = math.fsum(distribution.values())
+    if abs(total - 1) > SUM_TOLERANCE:
+        raise ConfigError(f"{where} has a distribution that sums to {total:.6f}, not to 1", hint="It must sum to 1.")
+
+
+# ── to JSON ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def to_json(transcript: Transcript) -> dict[str, Any]:
+    """A transcript as plain data, validated.
+
+    Raises:
+        LocaltableError: The transcript breaks its own schema: a defect of this program.
+    """
+    data = {
+        "schema_version": SCHEMA_VERSION,
+        "question": question_to_json(transcript.question),
+        "panel": panel_to_json(transcript.panel),
+        "repeat": transcript.repeat,
+        "rounds": [_round_to_json(round_) for round_ in transcript.rounds],
+        "verdict": _verdict_to_json(transcript),
+        "turning_points": [],
+        "source": transcript.source,
+        "condition": transcript.condition,
+        "manifest": dict(transcript.manifest),
+    }
+    try:
+        check(data, "the transcript")
+    except ConfigError as error:
+        raise LocaltableError(error.message, hint="A defect of localtable: please report it.") from error
+    return data
+
+
+def question_to_json(question: Question) -> dict[str, Any]:
+    """A question as plain data."""
+    return {
+        "id": question.id,
+        "question": question.question,
+        "options": list(question.options),
+        "context": question.context,
+        "answer": question.answer,
+        "tags": list(question.tags),
+    }
+
+
+def panel_to_json(panel: Panel) -> dict[str, Any]:
+    """A panel as plain data, every default written out."""
+    return {
+        "name": panel.name,
+        "rounds": panel.rounds,
+        "seats": [_seat_to_json(seat) for seat in panel.seats],
+        "prompts": panel.prompts,
+        "peers": {"max_tokens": panel.peers.max_tokens, "over": panel.peers.over},
+        "ballot": {"at": panel.ballot_at},
+        "engine": dict(panel.engine),
+        "stop": {"when": panel.stop.when, "share": panel.stop.share},
+        "moderator": panel.moderator,
+        "seed": panel.seed,
+    }
+
+
+def _seat_to_json(seat: Seat) -> dict[str, Any]:
+    return {
+        "name": seat.name,
+        "model": seat.card.id,
+        "persona": seat.persona,
+        "thinking": {"on": seat.thinking.on, "max_tokens": seat.thinking.max_tokens},
+        "sampling": sampling_to_json(seat.sampling),
+    }
+
+
+def sampling_to_json(sampling: Sampling) -> dict[str, Any]:
+    """Sampling as plain data."""
+    return {name: getattr(sampling, name) for name in Sampling.__dataclass_fields__}
+
+
+def _round_to_json(round_: Round) -> dict[str, Any]:
+    return {
+        "number": round_.number,
+        "turns": [_turn_to_json(turn) for turn in round_.turns],
+        "tally": dict(round_.tally),
+    }
+
+
+def _turn_to_json(turn: Turn) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "seat": turn.seat,
+        "position": turn.position,
+        "statement": turn.statement,
+        "reasoning": turn.reasoning,
+        "reasoning_truncated": turn.reasoning_truncated,
+        "stated": turn.stated,
+        "ballot": _ballot_to_json(turn.ballot),
+        "changed_mind": turn.changed_mind,
+        "finish_reason": turn.finish_reason,
+        "truncated": turn.truncated,
+        "attempts": turn.attempts,
+        "names_letter": turn.names_letter,
+        "peers_cut": turn.peers_cut,
+        "seed": turn.seed,
+        "usage": None if turn.usage is None else _usage_to_json(turn.usage),
+    }
+    if turn.ballot_before is not None:
+        data["ballot_before"] = _ballot_to_json(turn.ballot_before)
+    if turn.token_ids is not None:
+        data["token_ids"] = list(turn.token_ids)
+    return data
+
+
+def _ballot_to_json(ballot: Ballot) -> dict[str, Any]:
+    data = {
+        "vote": ballot.vote,
+        "tied": list(ballot.tied),
+        "distribution": None if ballot.distribution is None else dict(ballot.distribution),
+        "confidence": ballot.confidence,
+        "persuaded_by": ballot.persuaded_by,
+    }
+    return data if ballot.label_mass is None else {**data, "label_mass": ballot.label_mass}
+
+
+def _usage_to_json(by_part: Mapping[str, Usage]) -> dict[str, Any]:
+    total = sum(by_part.values(), Usage())
+    parts = {part: _tokens_to_json(by_part.get(part, Usage())) for part in PARTS}
+    return {**_tokens_to_json(total), "by_part": parts}
+
+
+def _tokens_to_json(usage: Usage) -> dict[str, int]:
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "completion_tokens": usage.completion_tokens,
+    }
+
+
+def _verdict_to_json(transcript: Transcript) -> dict[str, Any] | None:
+    verdict = transcript.verdict
+    if verdict is None:
+        return None
+    return {
+        "kind": verdict.kind,
+        "options": list(verdict.options),
+        "votes": verdict.votes,
+        "of": verdict.of,
+        "agreement": verdict.agreement,
+        "rounds": verdict.rounds,
+    }
+
+
+# ── on disk ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def dump(data: Mapping[str, Any]) -> str:
+    """Transcript data as text; equal data gives equal bytes."""
+    return json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        PrerequisiteError: The place can't be written, or the disk is full.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.writing")
+    try:
+        with partial.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise PrerequisiteError(
+            f"{path} can't be written: {error.strerror}", hint="Name another file, or make room."
+        ) from None
+
+
+def require_writable(path: Path) -> None:
+    """Find out before anything loads whether a result can be written.
+
+    Raises:
+        ConfigError: The folder is missing or not writable, or the path is a folder.
+    """
+    folder = path.parent
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder, not a file", hint="Name a file.")
+    if not folder.is_dir():
+        raise ConfigError(f"{path} can't be written: the folder {folder} does not exist", hint="Make it first.")
+    probe = folder / f".{path.name}.{os.getpid()}.probe"
+    try:
+        probe.touch()
+        probe.unlink()
+        if path.exists():
+            path.open("a").close()
+    except OSError as error:
+        raise ConfigError(f"{path} can't be written: {error.strerror}", hint="Name another file.") from None
+
+
+def cards_to_json(cards: tuple[Card, ...], hashes: Mapping[str, str], sources: Mapping[str, str]) -> dict[str, Any]:
+    """What the manifest keeps of the models: licence, weights by hash, where they came from."""
+    return {
+        card.id: {
+            "name": card.name,
+            "license": card.license,
+            "parameters": card.parameters,
+            "dtype": card.dtype,
+            "quantization": card.quantization,
+            "weights": hashes.get(card.id),
+            "source": sources.get(card.id),
+        }
+        for card in cards
+    }
