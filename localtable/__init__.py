@@ -1,1 +1,44 @@
+"""localtable: several open models sit at one table, argue a question, vote, and reach a verdict.
+
+    import localtable
+
+    transcript = localtable.debate("Is a tomato a fruit?", options=["Yes", "No"])
+    print(localtable.result_line(transcript))
+    localtable.save(transcript, "tomato.json")
+
+Everything is imported when it is first used, so that `import localtable` costs nothing.
+"""
+
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from localtable.api import debate, load_panel, load_question, result_line, save
+    from localtable.types import Panel, Question, Transcript
+
+__all__ = [
+    "Panel",
+    "Question",
+    "Transcript",
+    "__version__",
+    "debate",
+    "load_panel",
+    "load_question",
+    "result_line",
+    "save",
+]
+
+_TYPES = ("Panel", "Question", "Transcript")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'localtable' has no attribute {name!r}")
+    if name in _TYPES:
+        from localtable import types
+
+        return getattr(types, name)
+    from localtable import api
+
+    return getattr(api, name)

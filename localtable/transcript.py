@@ -55,7 +55,9 @@ def check(data: Any, where: str) -> None:
     error = next(iter(sorted(_validator().iter_errors(data), key=lambda e: len(e.absolute_path))), None)
     if error is not None:
         place = "/".join(map(str, error.absolute_path)) or "the top level"
-        raise ConfigError(f"{where} is no transcript: {error.message[:200]} (at {place})", hint="See docs/contracts.md.")
+        raise ConfigError(
+            f"{where} is no transcript: {error.message[:200]} (at {place})", hint="See docs/contracts.md."
+        )
     letters = [chr(ord("A") + i) for i in range(len(data["question"]["options"]))]
     for round_data in data["rounds"]:
         for turn in round_data["turns"]:
@@ -66,7 +68,9 @@ def _check_distribution(distribution: Mapping[str, float] | None, letters: list[
     if distribution is None:
         return
     if sorted(distribution) != letters:
-        raise ConfigError(f"{where} has a distribution over {sorted(distribution)}, not {letters}", hint="Every option.")
+        raise ConfigError(
+            f"{where} has a distribution over {sorted(distribution)}, not {letters}", hint="Every option."
+        )
     total = math.fsum(distribution.values())
     if abs(total - 1) > SUM_TOLERANCE:
         raise ConfigError(f"{where} has a distribution that sums to {total:.6f}, not to 1", hint="It must sum to 1.")

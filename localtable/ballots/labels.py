@@ -8,18 +8,17 @@ is kept with the labels.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from localtable.errors import TemplateError
+from localtable.types import LETTERS
 
 VOTE_KEY = "vote"
 PERSUADED_KEY = "persuaded_by"
 
-LABELS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") + tuple(
-    letter * 2 for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-)
+LABELS = (*LETTERS, *LETTERS.lower(), *"0123456789", *(letter * 2 for letter in LETTERS))
 """What labels are taken from, in order: a panel can have 64 seats, more than there are letters."""
 
 _FORMS = ('{{"{key}":"{label}"}}', '{{"{key}": "{label}"}}', '{{ "{key}": "{label}" }}')
@@ -29,8 +28,8 @@ _FORMS = ('{{"{key}":"{label}"}}', '{{"{key}": "{label}"}}', '{{ "{key}": "{labe
 class LabelTokenizer(Protocol):
     """What probing needs of a tokenizer."""
 
-    def encode_plain(self, text: str, *, first: bool = False) -> list[int]:
-        """Ids of a text behind others."""
+    def encode_plain(self, text: str, *, at: Literal["control"]) -> list[int]:
+        """Ids of a text behind a control token."""
 
     def ids_of_piece(self, label: str) -> tuple[int, ...]:
         """All ids that stand for exactly this text in mid-word."""
@@ -71,36 +70,36 @@ def probe_labels(tokenizer: LabelTokenizer, key: str, count: int) -> LabelSet:
     Raises:
         TemplateError: The tokenizer has fewer single-token labels than are needed.
     """
-    candidates = [label for label in LABELS if tokenizer.ids_of_piece(label)]
-    labels = tuple(candidates[:count])
-    if len(labels) < count:
+    found = [label for label in LABELS if tokenizer.ids_of_piece(label)]
+    labels = tuple(found[:count])
+    # Options stand in the prompt under their letters, so none of those can be passed over.
+    if len(labels) < count or labels[: len(LETTERS)] != LABELS[: min(count, len(LETTERS))]:
         raise TemplateError(
-            f"the tokenizer has {len(labels)} labels of one token; a ballot of {count} choices is needed",
+            f"a ballot of {count} choices is needed; the tokenizer has these labels of one token: {' '.join(found)}",
             hint="Take fewer seats or options for this model.",
         )
     token_ids = tuple(tokenizer.ids_of_piece(label) for label in labels)
     # In an alternation the leftmost match wins, so a longer label must stand before its own beginning.
     regex = "(" + "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True)) + ")"
     for form in _FORMS:
-        prefix, canonical = _probe_form(tokenizer, lambda label, form=form: form.format(key=key, label=label), labels)
+        ballots = [tokenizer.encode_plain(form.format(key=key, label=label), at="control") for label in labels]
+        prefix, canonical = _common_prefix(ballots, token_ids)
         if canonical:
             return LabelSet(key, labels, prefix, token_ids, regex, True, form)
     opening = _FORMS[0].format(key=key, label="\0").split("\0")[0]
-    return LabelSet(key, labels, tuple(tokenizer.encode_plain(opening)), token_ids, regex, False, _FORMS[0])
+    prefix_ids = tuple(tokenizer.encode_plain(opening, at="control"))
+    return LabelSet(key, labels, prefix_ids, token_ids, regex, False, _FORMS[0])
 
 
-def _probe_form(
-    tokenizer: LabelTokenizer, write: Callable[[str], str], labels: Sequence[str]
+def _common_prefix(
+    ballots: Sequence[Sequence[int]], token_ids: Sequence[tuple[int, ...]]
 ) -> tuple[tuple[int, ...], bool]:
-    """The longest common token prefix of the ballots of all labels, and whether a label's own token follows it."""
-    ballots = [tokenizer.encode_plain(write(label)) for label in labels]
+    """The longest common token prefix of all labels' ballots, and whether each label's own token follows it."""
     prefix: list[int] = []
     for column in zip(*ballots, strict=False):
         if len(set(column)) > 1:
             break
         prefix.append(column[0])
-    followed = all(
-        len(ballot) > len(prefix) and ballot[len(prefix)] in tokenizer.ids_of_piece(label)
-        for ballot, label in zip(ballots, labels, strict=True)
-    )
-    return tuple(prefix), followed and len(labels) > 1
+    place = len(prefix)
+    followed = all(len(ballot) > place and ballot[place] in ids for ballot, ids in zip(ballots, token_ids, strict=True))
+    return tuple(prefix), followed

@@ -40,8 +40,11 @@ def read_choice(labels: LabelSet, logprobs: Mapping[int, float], meaning: Sequen
     Raises:
         BallotError: An id is missing, or the probabilities don't sum to 1: the constraint was not in force.
     """
-    if len(meaning) != len(labels.labels):
-        raise BallotError(f"{len(meaning)} meanings for {len(labels.labels)} labels", hint="A defect: please report it.")
+    if len(set(meaning)) != len(labels.labels):
+        raise BallotError(
+            f"{len(labels.labels)} labels need as many different meanings, got {list(meaning)}",
+            hint="A defect: please report it.",
+        )
     missing = [i for i in labels.allowed_ids if i not in logprobs]
     if missing:
         raise BallotError(

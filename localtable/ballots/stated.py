@@ -16,7 +16,9 @@ from localtable.types import LETTERS, Letter, Question
 _LEAD = re.compile(r"^.*?\b(?:answer|vote|choice|option)\b(?:\s+(?:is|for))?\s*[:=]\s*(?P<rest>.+)$", re.IGNORECASE)
 _MARKS = re.compile(r"[*_`\"'“”‘’<>#]+")
 _ALONE = re.compile(r"^\(?([a-z])\)?[.):]?$")
-_NAMES_LETTER = re.compile(r"(?:\b(?:option|answer|choice|letter)\s+\(?[A-Z]\)?(?=$|[\s.,;:!?)])|(?:^|\s)\([A-Z]\)(?=$|[\s.,;:!?]))")
+_NAMES_LETTER = re.compile(
+    r"(?:\b(?:option|answer|choice|letter)\s+\(?[A-Z]\)?(?=$|[\s.,;:!?)])|(?:^|\s)\([A-Z]\)(?=$|[\s.,;:!?]))"
+)
 
 
 def _fold(text: str) -> str:

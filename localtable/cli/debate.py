@@ -62,9 +62,7 @@ def debate(
     from localtable.types import Stop
 
     asked = read_question(question, options)
-    panel = override(
-        read_panel(panel_file, models, Stop("unanimous")), rounds=rounds, seed=seed, prompts=prompts
-    )
+    panel = override(read_panel(panel_file, models, Stop("unanimous")), rounds=rounds, seed=seed, prompts=prompts)
     memory = parse_size(device_memory) if device_memory else None
     arguments = parse_engine_args(engine_args)
     for path in (json_file, markdown_file):
@@ -96,9 +94,7 @@ def _fetch(panel: Panel, console: Console) -> None:
     fetch_cards(panel.cards, console)
 
 
-def _screen(
-    question: Question, panel: Panel, console: Console, quiet: bool
-) -> AbstractContextManager[Listener]:
+def _screen(question: Question, panel: Panel, console: Console, quiet: bool) -> AbstractContextManager[Listener]:
     """The listener that fits the console."""
     from localtable.cli.screen import LiveScreen, PlainLines
 

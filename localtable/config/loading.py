@@ -34,9 +34,12 @@ class _TextLoader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             raise yaml.constructor.ConstructorError(
-                None, None, "aliases (*name) are not allowed", self.peek_event().start_mark
+                None,
+                None,
+                "aliases (*name) are not allowed",
+                self.peek_event().start_mark,  # type: ignore[no-untyped-call]
             )
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]
         if getattr(event, "tag", None) is not None:
             raise yaml.constructor.ConstructorError(
                 None, None, f"tags are not allowed, found {event.tag}", event.start_mark
@@ -63,9 +66,7 @@ class _TextLoader(yaml.SafeLoader):
 
 
 _TextLoader.yaml_implicit_resolvers = {}
-_TextLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]
-)
+_TextLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -88,14 +89,12 @@ def parse_json(text: str, where: str) -> Any:
         raise ValueError(f"{name} is not a JSON value")
 
     try:
-        data = json.loads(
-            text, parse_int=str, parse_float=str, parse_constant=refuse, object_pairs_hook=_unique_keys
-        )
+        data = json.loads(text, parse_int=str, parse_float=str, parse_constant=refuse, object_pairs_hook=_unique_keys)
     except ValueError as error:
         raise ConfigError(f"{where} is not valid JSON: {error}", hint="Mend the file at that place.") from None
     except RecursionError:
-        raise ConfigError(f"{where} is nested too deep to be read", hint="Flatten it.") from None
-    _refuse_surrogates(data, where)
+        raise ConfigError(f"{where} is nested deeper than {MAX_DEPTH} levels", hint="Flatten it.") from None
+    _refuse_odd(data, where)
     return data
 
 
@@ -110,15 +109,20 @@ def parse_yaml(text: str, where: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        parts = (getattr(error, "context", None), getattr(error, "problem", None))
+        problem = ", ".join(part for part in parts if part) or str(error).splitlines()[0]
         raise ConfigError(f"{where}{place}: {problem}", hint="Mend the file at that place.") from None
-    except RecursionError:
-        raise ConfigError(f"{where} is nested too deep to be read", hint="Flatten it.") from None
-    _refuse_surrogates(data, where)
+    except (ValueError, OverflowError) as error:
+        # PyYAML turns `\UFFFFFFFF` and a %YAML version of 5,000 digits into numbers without asking whether that works.
+        raise ConfigError(f"{where} is not valid YAML: {error}", hint="Look for escapes such as \\U.") from None
+    _refuse_odd(data, where)
     return data
 
 
-def _refuse_surrogates(data: Any, where: str) -> None:
+def _refuse_odd(data: Any, where: str, depth: int = 0) -> None:
+    """Refuse what both formats can hold and nothing behind them can take: half characters, endless nesting."""
+    if depth > MAX_DEPTH:
+        raise ConfigError(f"{where} is nested deeper than {MAX_DEPTH} levels", hint="Flatten it.")
     if isinstance(data, str):
         try:
             data.encode()
@@ -129,11 +133,11 @@ def _refuse_surrogates(data: Any, where: str) -> None:
             ) from None
     elif isinstance(data, Mapping):
         for key, value in data.items():
-            _refuse_surrogates(key, where)
-            _refuse_surrogates(value, where)
+            _refuse_odd(key, where, depth)
+            _refuse_odd(value, where, depth + 1)
     elif isinstance(data, list):
         for value in data:
-            _refuse_surrogates(value, where)
+            _refuse_odd(value, where, depth + 1)
 
 
 def read_text(path: Path) -> str:
@@ -143,15 +147,16 @@ def read_text(path: Path) -> str:
         ConfigError: Missing, a folder, unreadable, empty, too big, binary or not UTF-8.
     """
     try:
-        size = path.stat().st_size
         if path.is_dir():
             raise ConfigError(f"{path} is a folder, not a file", hint="Name a file.")
-        if size > MAX_FILE_BYTES:
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)  # a pipe or a device says nothing of its size
+        if len(raw) > MAX_FILE_BYTES:
             raise ConfigError(
-                f"{path} has {size:,} bytes; at most {MAX_FILE_BYTES:,} are read",
+                f"{path} has more than {MAX_FILE_BYTES:,} bytes, the most that are read",
                 hint="A suite of questions is a JSONL file.",
             )
-        text = path.read_bytes().decode("utf-8-sig")
+        text = raw.decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist", hint="Check the path.") from None
     except UnicodeDecodeError as error:
@@ -165,6 +170,21 @@ def read_text(path: Path) -> str:
     if not text.strip():
         raise ConfigError(f"{path} is empty", hint="See docs/contracts.md for what belongs there.")
     return text
+
+
+def path_from(text: str, base: Path) -> Path:
+    """A path as a user wrote it; a relative one is read from `base`.
+
+    Raises:
+        ConfigError: The text can't be a path: too long, a NUL in it, the home of an unknown user.
+    """
+    try:
+        path = (base / Path(text).expanduser()).resolve()
+        path.exists()
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{_shorten(text)} is no path: {reason}", hint="Check the path.") from None
+    return path
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -204,33 +224,53 @@ def validate(model: type[Model], data: Any, where: str) -> Model:
 
 
 def _describe(fault: Any, model: type[BaseModel]) -> tuple[str, str]:
-    place = ".".join(str(part) for part in fault["loc"])
+    place = ".".join(_walk(fault["loc"], model)[0])
     got = fault.get("input")
     shown = "" if isinstance(got, dict | list) else f", got {_shorten(got)}"
     if fault["type"] == "extra_forbidden":
-        key = str(fault["loc"][-1])
-        known = _known_keys(model, fault["loc"][:-1])
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(known)}."
-        return f"unknown key {place!r}", hint
+        parent = _walk(fault["loc"][:-1], model)[1]
+        known = sorted(parent.model_fields) if parent is not None else []
+        return f"unknown key {_shorten(place)}", nearest(str(fault["loc"][-1]), known, kind="keys")
     if fault["type"] == "missing":
         return f"the key {place!r} is missing", f"Add {place!r}; docs/contracts.md shows the form."
-    message = fault["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    context = fault.get("ctx", {}).get("error")
-    hint = getattr(context, "hint", "") or "docs/contracts.md shows what is allowed."
-    return f"{place or 'value'}: {message[0].lower() + message[1:]}{shown}", hint
+    message = fault["msg"].removeprefix("Value error, ").replace(" after validation", "")
+    hint = _remedy(fault) or "docs/contracts.md shows what is allowed."
+    return f"{place}: {message[0].lower() + message[1:]}{shown}" if place else f"{message}{shown}", hint
 
 
-def _known_keys(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
-    current: Any = model
+_REMEDIES = {
+    "too_short": "Give at least {min_length}.",
+    "too_long": "Give at most {max_length}.",
+    "greater_than": "Give more than {gt}.",
+    "greater_than_equal": "Give {ge} or more.",
+    "less_than": "Give less than {lt}.",
+    "less_than_equal": "Give {le} or less.",
+    "int_parsing": "Write a whole number.",
+    "float_parsing": "Write a number.",
+    "bool_parsing": "Write true or false.",
+}
+
+
+def _remedy(fault: Any) -> str:
+    bounds = fault.get("ctx", {})
+    if fault["type"] == "literal_error":
+        known = re.findall(r"'([^']*)'", bounds["expected"])
+        return nearest(str(fault["input"]), known, kind="values")
+    return _REMEDIES.get(fault["type"], "").format(**bounds)
+
+
+def _walk(loc: tuple[Any, ...], model: type[BaseModel]) -> tuple[list[str], type[BaseModel] | None]:
+    """The keys on the way to a place, without pydantic's names for the branches of a union, and the model there."""
+    keys: list[str] = []
+    current: type[BaseModel] | None = model
     for part in loc:
-        if isinstance(part, int) or not _is_model(current):
+        fields = current.model_fields if current is not None else {}
+        if part in fields:
+            current = next(iter(_models_in(fields[part].annotation)), None)
+        elif fields and not isinstance(part, int) and part != loc[-1]:
             continue
-        field = current.model_fields.get(part)
-        if field is None:
-            continue
-        current = next((m for m in _models_in(field.annotation)), None)
-    return sorted(current.model_fields) if _is_model(current) else []
+        keys.append(str(part))
+    return keys, current
 
 
 def _is_model(value: Any) -> bool:

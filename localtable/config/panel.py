@@ -8,21 +8,26 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from localtable.config.card import load_card
-from localtable.config.loading import read_mapping, validate
-from localtable.config.sampling import SamplingFile
+from localtable.config.loading import path_from, read_mapping, validate
+from localtable.config.sampling import SamplingChoice, SamplingFile
 from localtable.errors import ConfigError
 from localtable.types import Card, Panel, Peers, Sampling, Seat, Stop, Thinking
 
 MAX_SEATS = 64
 MAX_ROUNDS = 100
+FILE_ENDINGS = (".yaml", ".yml", ".json")
 SeatName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60, pattern=r"^[^\n\r]+$")]
 
 
 class _File(BaseModel):
+    """Strict: an unknown key is a mistake, not a wish."""
+
     model_config = ConfigDict(extra="forbid")
 
 
 class ThinkingFile(_File):
+    """`thinking`."""
+
     on: bool = False
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
 
@@ -31,23 +36,31 @@ class ThinkingFile(_File):
 
 
 class SeatFile(_File):
+    """One of `seats`."""
+
     name: SeatName
     model: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
     persona: str | None = None
     thinking: ThinkingFile | None = None
-    sampling: SamplingFile | Literal["card"] | None = None
+    sampling: SamplingChoice | None = None
 
 
 class PeersFile(_File):
+    """`peers`."""
+
     max_tokens: Annotated[int, Field(ge=8)] | None = None
     over: Literal["refuse", "head_tail"] = "refuse"
 
 
 class BallotFile(_File):
+    """`ballot`."""
+
     at: Literal["after", "before", "both"] = "after"
 
 
 class StopFile(_File):
+    """`stop`."""
+
     when: Literal["unanimous", "threshold", "never"]
     share: Annotated[float, Field(gt=0, le=1)] | None = None
 
@@ -67,7 +80,7 @@ class PanelFile(_File):
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
     rounds: Annotated[int, Field(ge=1, le=MAX_ROUNDS)] = 2
     seats: Annotated[list[SeatFile], Field(min_length=1, max_length=MAX_SEATS)]
-    sampling: SamplingFile | Literal["card"] = SamplingFile()
+    sampling: SamplingChoice = SamplingFile()
     thinking: ThinkingFile = ThinkingFile()
     prompts: str = "argue"
     peers: PeersFile = PeersFile()
@@ -106,12 +119,13 @@ def parse_panel(data: Any, where: str, base: Path, *, default_stop: Stop) -> Pan
         if seat.model not in cards:
             cards[seat.model] = load_card(seat.model, base)
     _refuse_mixed_cards(cards, where)
-    prompts = base / read.prompts
+    seats = tuple(_build_seat(seat, read, cards[seat.model]) for seat in read.seats)
+    _refuse_certain_refusals(read.peers, seats, where)
     return Panel(
         name=read.name,
         rounds=read.rounds,
-        seats=tuple(_build_seat(seat, read, cards[seat.model]) for seat in read.seats),
-        prompts=str(prompts.resolve()) if prompts.suffix in (".yaml", ".yml") else read.prompts,
+        seats=seats,
+        prompts=str(path_from(read.prompts, base)) if read.prompts.endswith(FILE_ENDINGS) else read.prompts,
         peers=Peers(read.peers.max_tokens, read.peers.over),
         ballot_at=read.ballot.at,
         engine=read.engine,
@@ -126,6 +140,17 @@ def _refuse_mixed_cards(cards: dict[str, Card], where: str) -> None:
     for card in cards.values():
         if by_id.setdefault(card.id, card) != card:
             raise ConfigError(f"{where}: two different models are called {card.id!r}", hint="Give one another id.")
+
+
+def _refuse_certain_refusals(peers: PeersFile, seats: tuple[Seat, ...], where: str) -> None:
+    # Otherwise the second round would fail at the first long turn, when the first one has been paid for.
+    for seat in seats:
+        if peers.over == "refuse" and peers.max_tokens is not None and seat.sampling.max_tokens > peers.max_tokens:
+            raise ConfigError(
+                f"{where}: {seat.name!r} may say {seat.sampling.max_tokens:,} tokens, and peers.max_tokens refuses turns "
+                f"of more than {peers.max_tokens:,}",
+                hint="Raise peers.max_tokens, lower sampling.max_tokens, or set `peers: {over: head_tail}`.",
+            )
 
 
 def _build_seat(seat: SeatFile, panel: PanelFile, card: Card) -> Seat:

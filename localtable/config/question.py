@@ -97,11 +97,12 @@ def load_suite(path: Path) -> Iterator[Question]:
     lines_of: dict[str, int] = {}
     try:
         with path.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
+            # A line is never read beyond its bound, whatever the file is.
+            for number, raw in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES + 1), b""), start=1):
                 where = f"{path}, line {number}"
                 if len(raw) > MAX_LINE_BYTES:
                     raise ConfigError(
-                        f"{where} has {len(raw):,} bytes; at most {MAX_LINE_BYTES:,} are read",
+                        f"{where} has more than {MAX_LINE_BYTES:,} bytes, the most that are read",
                         hint="Shorten the question's context.",
                     )
                 if not raw.strip():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from localtable.types import Sampling
 
@@ -34,3 +34,20 @@ class SamplingFile(BaseModel):
 
         given = {key: value for key, value in self.model_dump().items() if value is not None}
         return replace(base or Sampling(), **given)
+
+
+def _branch(value: Any) -> str | None:
+    if value == "card":
+        return "card"
+    return "settings" if isinstance(value, dict | SamplingFile) else None
+
+
+SamplingChoice = Annotated[
+    Annotated[SamplingFile, Tag("settings")] | Annotated[Literal["card"], Tag("card")],
+    Discriminator(
+        _branch,
+        custom_error_type="sampling_choice",
+        custom_error_message="write `card`, for each card's own, or a mapping of settings",
+    ),
+]
+"""What a panel says of sampling. Told apart by its kind, so that a misspelt setting is the one fault that is named."""

@@ -53,10 +53,9 @@ class Renderer:
 
     def describe(self) -> dict[str, Any]:
         """What the manifest keeps of the template: its hash, the text it adds by itself, the date it was told."""
-        text = self.template.text(["user"], open_turn=True, switches=self._switches(False))
         return {
             "sha256": self.tokenizer.template_sha256,
-            "adds": text.split("LocaltableContent0Here")[0],
+            "adds": self.template.before(["user"], switches=self._switches(False)),
             "date": PINNED_DATE,
         }
 
@@ -74,7 +73,7 @@ class Renderer:
             )
         if len(self.think_end_ids) != 1:
             raise TemplateError(
-                f"{reasoning.end!r}, the end of thinking, is {len(self.think_end_ids)} tokens of {self.card.id}, not one",
+                f"{reasoning.end!r}, the end of thinking, is {len(self.think_end_ids)} tokens of {self.card.id}",
                 hint="Correct `reasoning.end` in the card, or turn thinking off for this seat.",
             )
         if reasoning.switch is None:
@@ -144,19 +143,19 @@ class Renderer:
     ) -> tuple[int, ...]:
         roles, contents = self._conversation(seat, self._shared(question, turns) + "\n\n" + tail)
         ids = self.template.encode(roles, contents, open_turn=True, switches=self._switches(thinking))
-        return tuple(ids + self._think_opening(ids, thinking))
+        return tuple(ids + self._think_opening(roles, thinking=thinking))
 
     def _conversation(self, seat: Seat, message: str) -> tuple[list[Role], list[str]]:
-        if self.wording.parts.system is None:
+        system = fill(self.wording.parts.system or "", {"seat": seat.name, "persona": seat.persona or ""})
+        if not system:
             return ["user"], [message]
-        system = fill(self.wording.parts.system, {"seat": seat.name, "persona": seat.persona or ""})
         if self._system_role:
             return ["system", "user"], [system, message]
         return ["user"], [f"{system}\n\n{message}"]
 
     def _shared(self, question: Question, turns: Sequence[ShownTurn]) -> str:
         parts = self.wording.parts
-        blocks = [parts.few_shot.strip()] if parts.few_shot else []
+        blocks = [few_shot] if (few_shot := (parts.few_shot or "").strip()) else []
         blocks.append(
             fill(
                 parts.statement.shared,
@@ -170,23 +169,31 @@ class Renderer:
 
     def _turn(self, question: Question, turn: ShownTurn) -> str:
         vote = "" if turn.vote is None else question.text_of(turn.vote)
-        # Every line of what a peer said is quoted, so that none of it can pass for another peer's turn.
-        quoted = "\n".join(f"> {line}".rstrip() for line in turn.statement.split("\n"))
-        return fill(self.wording.parts.peer, {"name": turn.seat, "vote": vote, "statement": quoted})
+        return fill(self.wording.parts.peer, {"name": turn.seat, "vote": vote, "statement": _quoted(turn.statement)})
 
-    def _think_opening(self, ids: Sequence[int], thinking: bool) -> list[int]:
-        """What must stand between the opened turn and the first free token so that thinking is on, or off."""
+    def _think_opening(self, roles: Sequence[Role], *, thinking: bool, thought: bool = False) -> list[int]:
+        """What must stand between the opened turn and the first free token so that thinking is on, or off.
+
+        Args:
+            roles: Of the conversation whose last turn is opened.
+            thinking: Whether the seat is to think now.
+            thought: Whether the conversation's beginning told it to think.
+        """
         reasoning = self.card.reasoning
         if reasoning is None:
             return []
-        tail = self.tokenizer.decode(ids[-16:])
-        opened, closed = reasoning.start.strip() in tail, reasoning.end.strip() in tail
+        # What the template itself writes there: a content may spell the markers, too.
+        opening = self.template.opening(roles, switches=self._switches(thinking))
+        opened, closed = reasoning.start.strip() in opening, reasoning.end.strip() in opening
         if thinking:
             return [] if opened and not closed else [*self._think_start_ids, *self._newline()]
-        if closed or (not opened and reasoning.switch is not None):
+        if closed:
             return []
-        start = [] if opened else [*self._think_start_ids, *self._newline()]
-        return [*start, *self._newline(), *self.think_end_ids, *self._newline(2)]
+        if opened:
+            return [*self._newline(), *self.think_end_ids, *self._newline(2)]
+        if reasoning.switch is not None and not thought:
+            return []
+        return [*self._think_start_ids, *self._newline(2), *self.think_end_ids, *self._newline(2)]
 
     def _newline(self, count: int = 1) -> list[int]:
         return self.tokenizer.encode_plain("\n" * count)
@@ -234,10 +241,7 @@ class Renderer:
         ids = self.template.encode_after(
             roles, [*contents, "", text], len(contents), switches=self._switches(thinking=False)
         )
-        opening: list[int] = []
-        if self.card.reasoning is not None and self.card.reasoning.end.strip() not in self.tokenizer.decode(ids[-16:]):
-            opening = [*self._think_start_ids, *self._newline(2), *self.think_end_ids, *self._newline(2)]
-        return tuple(ids + opening)
+        return tuple(ids + self._think_opening(roles, thinking=False, thought=seat.thinking.on))
 
     # ── lengths ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -248,23 +252,27 @@ class Renderer:
         factor = RETOKENIZED if author.card.id == self.card.id else OTHER_TOKENIZER
         return int(author.sampling.max_tokens * factor) + ASIDE
 
+    def shown_tokens(self, statement: str) -> int:
+        """How many tokens a statement takes where it is shown, quoted line by line."""
+        return len(self.tokenizer.encode_plain(_quoted(statement)))
+
     def cut(self, statement: str, bound: int) -> tuple[str, bool]:
-        """A statement in at most `bound` tokens: its head and its tail around a mark that the reader sees.
+        """A statement in at most `bound` tokens, counted as it is shown: head and tail around a mark that readers see.
 
         Returns:
             The text, and whether it was cut.
         """
-        ids = self.tokenizer.encode_plain(statement)
-        if len(ids) <= bound:
+        if self.shown_tokens(statement) <= bound:
             return statement, False
-        room = bound
+        ids = self.tokenizer.encode_plain(statement)
+        room = min(bound, len(ids) - 1)
         while room > 0:
             mark = fill(self.wording.parts.cut, {"count": str(len(ids) - room)})
             head, tail = ids[: room - room // 3], ids[len(ids) - room // 3 :]
-            text = "\n".join(
-                part for part in (self.tokenizer.decode(head), mark, self.tokenizer.decode(tail)) if part
-            )
-            over = len(self.tokenizer.encode_plain(text)) - bound
+            # A character whose bytes are cut apart is left out.
+            ends = (self.tokenizer.decode(head).rstrip("\ufffd"), mark, self.tokenizer.decode(tail).lstrip("\ufffd"))
+            text = "\n".join(part for part in ends if part)
+            over = self.shown_tokens(text) - bound
             if over <= 0:
                 return text, True
             room -= over
@@ -272,6 +280,12 @@ class Renderer:
             f"a bound of {bound} tokens has no room for the mark that says a turn was cut",
             hint="Raise peers.max_tokens.",
         )
+
+
+def _quoted(statement: str) -> str:
+    """Every line of what a peer said begins with a mark, so that none of it can pass for another peer's turn."""
+    # splitlines knows more line ends than \n: a carriage return or U+2028 begins a line in a model's eyes, too.
+    return "\n".join(f"> {line}".rstrip() for line in statement.splitlines() or [""])
 
 
 def _options(question: Question) -> str:

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated
 
@@ -56,10 +56,14 @@ Part = Annotated[str, StringConstraints(min_length=1)]
 
 
 class _File(BaseModel):
+    """Strict: an unknown key is a mistake, not a wish."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class TurnWording(_File):
+    """What a seat reads before it speaks."""
+
     shared: Part
     """What all seats read, the same for each of them."""
     own: Part
@@ -67,6 +71,8 @@ class TurnWording(_File):
 
 
 class BallotWording(_File):
+    """What a seat reads before it votes."""
+
     after: Part
     before: Part
     persuaded: Part
@@ -112,12 +118,16 @@ def parse_wording(parts: WordingFile, where: str) -> Wording:
         for name in sorted(found - allowed):
             raise ConfigError(
                 f"{where}: unknown slot {{{name}}} in {path!r}",
-                hint=f"Slots of this part: {', '.join(sorted(allowed)) or 'none'}.",
+                hint=nearest(name, sorted(allowed), kind="slots", how=partial(_slots_of, path)),
             )
         for name in sorted(REQUIRED.get(path, frozenset()) - found):
             raise ConfigError(f"{where}: {path!r} lacks the slot {{{name}}}", hint=f"Put {{{name}}} where it belongs.")
     content = json.dumps(parts.model_dump(exclude={"description"}), sort_keys=True, ensure_ascii=False)
     return Wording(parts, hashlib.sha256(content.encode()).hexdigest())
+
+
+def _slots_of(path: str) -> str:
+    return f"Slots of this part: {', '.join(sorted(SLOTS[path])) or 'none'}."
 
 
 def _part(parts: WordingFile, path: str) -> str | None:
@@ -138,7 +148,7 @@ def _lines(template: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """Put `values` into the slots of `template`, each once; a line whose slots are all empty disappears."""
+    """Put `values` into the slots of `template`, each once; a line of nothing but empty slots disappears."""
     kept: list[str] = []
     for line, slots in _lines(template):
         if slots and not any(values[name] for name in slots) and not SLOT.sub("", line).strip():

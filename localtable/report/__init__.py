@@ -1,0 +1,1 @@
+"""Finished debates, for people: terminal and Markdown; reads transcripts, never an engine."""

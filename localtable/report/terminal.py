@@ -68,6 +68,8 @@ def _statements(transcript: Transcript) -> Group:
     for turn in last.turns:
         cut = " (cut at its token bound)" if turn.truncated else ""
         vote = printable(transcript.question.text_of(turn.ballot.vote))
-        parts.append(Text.assemble("  ", (printable(turn.seat), "bold"), " — ", (vote, colour_of(turn.ballot.vote)), cut))
+        parts.append(
+            Text.assemble("  ", (printable(turn.seat), "bold"), " — ", (vote, colour_of(turn.ballot.vote)), cut)
+        )
         parts.append(Padding(Text(printable(turn.statement) or "(nothing)"), (0, 0, 1, 4)))
     return Group(*parts)

@@ -1,5 +1,5 @@
 """Holds debates: turns become requests, completions become turns, rounds close, verdicts fall."""
 
-from localtable.runner.session import RunOptions, find_weights, hold_debate
+from localtable.runner.session import RunOptions, Session, find_weights, hold_debate, open_session
 
-__all__ = ["RunOptions", "find_weights", "hold_debate"]
+__all__ = ["RunOptions", "Session", "find_weights", "hold_debate", "open_session"]

@@ -7,13 +7,14 @@ tokenizers and reckons with lengths.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from localtable.engines.base import EngineSpec
-from localtable.engines.registry import choose
+from localtable.engines.registry import Choice, choose
 from localtable.errors import LocaltableError, PrerequisiteError
 from localtable.prompts import ByteTokenizer, HfTokenizer, PromptTokenizer, load_wording
 from localtable.protocol import Debate, build_round
@@ -25,7 +26,7 @@ from localtable.scheduler.devices import Device, find_device
 from localtable.scheduler.memory import EngineBytes, kv_cache_bytes, weights_bytes
 from localtable.scheduler.pool import EnginePool
 from localtable.scheduler.worker import Workers
-from localtable.types import Card, Panel, Question, Transcript
+from localtable.types import Card, Panel, Question, Transcript, Turn
 from localtable.weights import ModelFiles, WeightStore
 
 BLOCK_TOKENS = 32
@@ -53,14 +54,50 @@ class RunOptions:
     """Called with what there is, before an error or an interruption goes on to the caller."""
 
 
-def hold_debate(question: Question, panel: Panel, options: RunOptions) -> Transcript:
-    """Hold one debate, from loading to verdict.
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Everything that a run has between its set-up and its end."""
+
+    panel: Panel
+    chosen: Choice
+    device: Device
+    files: Mapping[str, ModelFiles]
+    models: Mapping[str, Model]
+    loop: Loop
+    started: float
+
+    def transcript(self, debate: Debate) -> Transcript:
+        """A debate as it stands, with its manifest."""
+        manifest = build_manifest(
+            self.chosen,
+            self.device,
+            self.panel,
+            self.models,
+            self.files,
+            self.loop,
+            len(debate.question.options),
+            time.monotonic() - self.started,
+        )
+        return Transcript(
+            debate.question, self.panel, debate.repeat, debate.rounds, debate.verdict, manifest=manifest
+        )
+
+
+@contextmanager
+def open_session(
+    panel: Panel, questions: Sequence[Question], options: RunOptions, *, max_num_seqs: int | None = None
+) -> Iterator[Session]:
+    """A panel at its table: models read, lengths reckoned with, engines ready to be loaded; all ended at the end.
+
+    Args:
+        panel: Who sits at the table.
+        questions: All that will be asked, for the longest prompt.
+        options: What the command says beside them.
+        max_num_seqs: How many turns an engine holds at once; by default those of one debate.
 
     Raises:
         PrerequisiteError: Weights or packages are missing.
         PlacementError: A prompt or a model doesn't fit.
-        EngineLoadError, EngineError: An engine died; `on_partial` has been given what was finished.
-        InterruptedRun: `should_stop` said so; likewise.
     """
     started = time.monotonic()
     chosen = choose(options.engine)
@@ -69,35 +106,37 @@ def hold_debate(question: Question, panel: Panel, options: RunOptions) -> Transc
     with Workers(options.home) as workers:
         workers.prepare(chosen.kind, device.torch_name)
         models = _read_models(panel, files)
-        specs = build_specs(chosen.kind, models, question, files, device, options.engine_arguments)
         pool = EnginePool(
-            specs,
+            build_specs(chosen.kind, models, questions, files, device, options.engine_arguments, max_num_seqs),
             capacity_bytes=device.free_bytes,
             start=workers.start,
             take_turns=device.kind == "cpu" and chosen.kind != "scripted",
             loads_at_once=1,
         )
         loop = Loop(models, pool, tell=options.tell, should_stop=options.should_stop, stream=options.stream)
+        yield Session(panel, chosen, device, files, models, loop, started)
 
-        def transcript(debate: Debate) -> Transcript:
-            manifest = build_manifest(
-                chosen, device, panel, models, files, loop, len(question.options), time.monotonic() - started
-            )
-            return Transcript(question, panel, 0, debate.rounds, debate.verdict, manifest=manifest)
 
+def hold_debate(question: Question, panel: Panel, options: RunOptions) -> Transcript:
+    """Hold one debate, from loading to verdict.
+
+    Raises:
+        PrerequisiteError, PlacementError: As `open_session`.
+        EngineLoadError, EngineError: An engine died; `on_partial` has been given what was finished.
+        InterruptedRun: `should_stop` said so; likewise.
+    """
+    with open_session(panel, [question], options) as session:
         try:
-            (debate,) = loop.run([Debate(question, panel)])
-        except (LocaltableError, KeyboardInterrupt):
-            for unfinished, turns in loop.unfinished:
+            (debate,) = session.loop.run([Debate(question, panel)])
+        except LocaltableError:
+            for unfinished, turns in session.loop.unfinished:
                 if turns or unfinished.rounds:
-                    options.on_partial(_partial(transcript(unfinished), unfinished, turns))
+                    options.on_partial(_partial(session.transcript(unfinished), unfinished, turns))
             raise
-        return transcript(debate)
+        return session.transcript(debate)
 
 
-def _partial(transcript: Transcript, debate: Debate, turns: list[Any]) -> Transcript:
-    from dataclasses import replace
-
+def _partial(transcript: Transcript, debate: Debate, turns: Sequence[Turn]) -> Transcript:
     number = debate.open_round
     rounds = debate.rounds
     if turns and number is not None:
@@ -133,24 +172,27 @@ def _read_models(panel: Panel, files: Mapping[str, ModelFiles]) -> dict[str, Mod
 def build_specs(
     kind: str,
     models: Mapping[str, Model],
-    question: Question,
+    questions: Sequence[Question],
     files: Mapping[str, ModelFiles],
     device: Device,
     arguments: Mapping[str, Any],
+    max_num_seqs: int | None = None,
 ) -> dict[str, tuple[EngineSpec, int]]:
     """What to load, and the bytes that it takes, by model id.
 
     Raises:
         PlacementError: A prompt doesn't fit its model.
     """
-    needs = longest_turns(models, [question])
+    needs = longest_turns(models, questions)
     specs: dict[str, tuple[EngineSpec, int]] = {}
     for card_id, model in models.items():
         card = model.card
         length = _rounded(needs[card_id], model.context_length)
-        num_seqs = len(model.seats)
+        num_seqs = max_num_seqs or len(model.seats)
         dtype = _dtype(kind, card, device)
-        cache = kv_cache_bytes(card, dtype, num_seqs * length, BLOCK_TOKENS)
+        # The transformers engine keeps its last batch's keys and values beside the running one's.
+        copies = 2 if kind == "transformers" else 1
+        cache = kv_cache_bytes(card, dtype, copies * num_seqs * length, BLOCK_TOKENS)
         total = 0 if kind == "scripted" else EngineBytes(weights_bytes(card, dtype), cache).total
         given = {**card.engine, **model.panel.engine, **arguments}
         spec = EngineSpec(

@@ -176,7 +176,10 @@ class TurnAtWork:
         token_id = labels.token_ids[self.debate.question.letters.index(choice.chosen)][0]
         vote = Vote(choice.chosen, dict(choice.distribution), choice.tied, token_id)
         self.tail_ids = (*request.prompt_token_ids, token_id)
-        self.draft = replace(self.draft, **{"before" if self.step == "before" else "ballot": vote})
+        if self.step == "before":
+            self.draft = replace(self.draft, before=vote)
+        else:
+            self.draft = replace(self.draft, ballot=vote)
 
     def _chosen(self, labels: LabelSet, completion: Completion) -> Choice:
         assert self.step is not None

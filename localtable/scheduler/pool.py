@@ -96,7 +96,7 @@ class EnginePool:
         for model_id, (_, total) in specs.items():
             if total > capacity_bytes:
                 raise PlacementError(
-                    f"{model_id} needs {total / GIB:.1f} GiB, more than the {capacity_bytes / GIB:.1f} GiB that there are",
+                    f"{model_id} needs {total / GIB:.1f} GiB; there are {capacity_bytes / GIB:.1f} GiB",
                     hint="Take a smaller or a quantised model, fewer seats or rounds, or raise --device-memory.",
                 )
         self.slots = {model_id: Slot(spec, total) for model_id, (spec, total) in specs.items()}
@@ -198,7 +198,7 @@ class EnginePool:
 
     def _wait(self, timeout_s: float) -> list[tuple[str, FromWorker]]:
         handles = {m: slot.handle for m, slot in self.slots.items() if slot.handle is not None}
-        wait(handles.values(), timeout_s)
+        wait(list(handles.values()), timeout_s)  # type: ignore[arg-type]  # anything with a fileno will do
         return [(m, message) for m, handle in handles.items() for message in handle.poll()]
 
     def _take(self, model_id: str, message: FromWorker) -> list[PoolEvent]:

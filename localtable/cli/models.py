@@ -1,0 +1,226 @@
+"""`localtable models`: which models there are, what is known of them, and their weights on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from localtable.errors import ConfigError, LocaltableError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from localtable.types import Card
+    from localtable.weights import ModelFiles, WeightStore
+
+DEMO_MODELS = ("smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct")
+"""What the demo panel seats."""
+
+
+@click.group()
+def models() -> None:
+    """List, add, fetch and check models."""
+
+
+@models.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array in place of the table.")
+def list_models(as_json: bool) -> None:
+    """List every model that has a card, and whether its weights are here."""
+    from localtable.config import load_card, packaged_card_ids
+
+    store = _store()
+    cards = [load_card(card_id) for card_id in packaged_card_ids()]
+    rows = [(card, store.find(card)) for card in cards]
+    if as_json:
+        click.echo(json.dumps([_facts(card, files) for card, files in rows], indent=2))
+        return
+    from localtable.weights import gigabytes
+
+    lines = [("ID", "PARAMETERS", "CONTEXT", "LICENSE", "WEIGHTS")]
+    for card, files in rows:
+        here = f"{gigabytes(files.size_bytes)} here" if files else "not fetched"
+        lines.append((card.id, _billions(card.parameters), str(card.context_length), card.license, here))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+@models.command()
+@click.argument("model_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="JSON in place of the card's text.")
+def show(model_id: str, as_json: bool) -> None:
+    """Show a model's card and where its weights are."""
+    from localtable.config import load_card
+    from localtable.config.writing import dump_card
+
+    card = load_card(model_id)
+    files = _store().find(card)
+    if as_json:
+        click.echo(json.dumps(_facts(card, files), indent=2))
+        return
+    click.echo(dump_card(card).rstrip())
+    if files is None:
+        click.echo(f"# weights: not fetched; `localtable models fetch {card.id}`")
+        return
+    click.echo(f"# weights: {files.folder}")
+    click.echo(f"# from {files.source}, {files.weights_hash}")
+    for file in files.files:
+        click.echo(f"#   {file.sha256}  {file.name} ({file.size_bytes:,} bytes)")
+
+
+@models.command()
+@click.argument("reference", metavar="FOLDER|hub:ORG/NAME[@REVISION]")
+@click.option("--id", "card_id", help="The card's id, in place of one made from the model's name.")
+def add(reference: str, card_id: str | None) -> None:
+    """Make a card from a model's own config.json; fetches no weights."""
+    from localtable.config.loading import home
+    from localtable.config.writing import dump_card
+
+    card = _hub_card(reference, card_id) if reference.startswith("hub:") else _folder_card(Path(reference), card_id)
+    path = home() / "cards" / f"{card.id}.yaml"
+    text = dump_card(card)
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise ConfigError(f"another card is called {card.id!r}: {path}", hint="Choose another --id, or delete it.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    new.write_text(text, encoding="utf-8")
+    os.replace(new, path)
+    click.echo(f"{card.id}  {path}")
+
+
+@models.command()
+@click.argument("model_ids", metavar="ID…", nargs=-1)
+@click.option("--panel", "panel_file", metavar="FILE", type=click.Path(path_type=Path), help="All models of a panel.")
+@click.option("--demo", is_flag=True, help="The three models of the demo panel.")
+def fetch(model_ids: Sequence[str], panel_file: Path | None, demo: bool) -> None:
+    """Fetch the weights of models that are not here yet."""
+    from rich.console import Console
+
+    from localtable.config import load_card, load_panel
+    from localtable.types import Stop
+
+    cards = [load_card(model_id) for model_id in (*model_ids, *(DEMO_MODELS if demo else ()))]
+    if panel_file is not None:
+        cards.extend(load_panel(panel_file, default_stop=Stop()).cards)
+    if not cards:
+        raise ConfigError("no model is named", hint="Name ids (`localtable models list` has them), --panel or --demo.")
+    for card, files in zip(cards, fetch_cards(cards, Console(stderr=True)), strict=True):
+        click.echo(f"{card.id}  {files.folder}  {files.weights_hash}")
+
+
+def fetch_cards(cards: Iterable[Card], console: Console) -> list[ModelFiles]:
+    """Fetch what is missing of these models, with progress on the console.
+
+    Raises:
+        LocaltableError: As `WeightStore.fetch`.
+    """
+    from localtable.weights import ConsoleProgress
+
+    with ConsoleProgress(console) as progress:
+        return _store().fetch_all(cards, say=progress.say, progress=progress)
+
+
+@models.command()
+@click.argument("model_ids", metavar="ID…", nargs=-1, required=True)
+def verify(model_ids: Sequence[str]) -> None:
+    """Sum every file of these models again and compare with what was recorded at the fetch."""
+    from rich.console import Console
+
+    from localtable.config import load_card
+    from localtable.weights import ConsoleProgress
+
+    store = _store()
+    wrong = 0
+    with ConsoleProgress(Console(stderr=True)) as progress:
+        for card in [load_card(model_id) for model_id in model_ids]:
+            messages = store.verify(card, progress=progress)
+            wrong += len(messages)
+            for line in messages or ["as recorded"]:
+                click.echo(f"{card.id}: {line}")
+    if wrong:
+        raise LocaltableError(
+            f"{wrong} file(s) are not what was recorded",
+            hint="`localtable models remove` and `fetch` bring the model anew.",
+        )
+
+
+@models.command()
+@click.argument("model_ids", metavar="ID…", nargs=-1, required=True)
+def remove(model_ids: Sequence[str]) -> None:
+    """Delete the stored weights of these models; a folder of your own and the hub's cache stay as they are."""
+    from localtable.config import load_card
+    from localtable.weights import gigabytes
+
+    store = _store()
+    for card in [load_card(model_id) for model_id in model_ids]:
+        click.echo(f"{card.id}: {gigabytes(store.remove(card))} freed")
+
+
+def _store() -> WeightStore:
+    from localtable.config.loading import home
+    from localtable.weights import WeightStore
+
+    return WeightStore(home() / "weights")
+
+
+def _facts(card: Card, files: ModelFiles | None) -> dict[str, Any]:
+    from localtable.weights import describe
+
+    return {
+        "id": card.id,
+        "name": card.name,
+        "publisher": card.publisher,
+        "license": card.license,
+        "parameters": card.parameters,
+        "active_parameters": card.active_parameters,
+        "context_length": card.context_length,
+        "sources": [describe(source) for source in card.sources],
+        "fetched": files is not None,
+        "size_bytes": files.size_bytes if files else None,
+        "folder": str(files.folder) if files else None,
+        "weights_hash": files.weights_hash if files else None,
+        "source": files.source if files else None,
+    }
+
+
+def _billions(count: int) -> str:
+    return f"{count / 1e9:.1f}B" if count >= 1e9 else f"{count / 1e6:.0f}M"
+
+
+def _folder_card(folder: Path, card_id: str | None) -> Card:
+    from localtable.config import card_from_hf_config
+
+    return card_from_hf_config(folder.expanduser().resolve(), card_id=card_id)
+
+
+def _hub_card(reference: str, card_id: str | None) -> Card:
+    import tempfile
+    from dataclasses import replace
+
+    from localtable.config import card_from_hf_config
+    from localtable.config.card import hub_card_id
+    from localtable.types import HubSource
+    from localtable.weights.hub_facts import download_facts
+
+    repo, _, revision = reference.removeprefix("hub:").partition("@")
+    if repo.count("/") != 1 or not all(repo.split("/")):
+        raise ConfigError(f"{reference!r} is no hub:ORG/NAME", hint="For example hub:Qwen/Qwen3-8B.")
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / repo.split("/")[1]
+        folder.mkdir()
+        facts = download_facts(repo, revision or None, folder)
+        card = card_from_hf_config(
+            folder, card_id=card_id or hub_card_id(reference), source=HubSource(repo, facts.commit)
+        )
+    return replace(
+        card,
+        publisher=facts.publisher,
+        license=facts.license,
+        license_url=facts.license_url,
+        facts_from=f"config.json of {repo} at commit {facts.commit}",
+    )

@@ -1,0 +1,49 @@
+"""Cards as text: the other way round of `parse_card`, for cards that are derived from a model's own files."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import yaml
+
+from localtable.types import Card, FileSource, HubSource, Sampling, Source
+
+
+def dump_card(card: Card) -> str:
+    """The YAML text that `parse_card` reads back as the same card."""
+    data: dict[str, Any] = {
+        "id": card.id,
+        "name": card.name,
+        "publisher": card.publisher,
+        "license": card.license,
+        "license_url": card.license_url,
+        "parameters": card.parameters,
+        "active_parameters": card.active_parameters if card.active_parameters != card.parameters else None,
+        "context_length": card.context_length,
+        "dtype": card.dtype,
+        "quantization": card.quantization,
+        "architecture": asdict(card.architecture),
+        "reasoning": asdict(card.reasoning) if card.reasoning else None,
+        "sampling": asdict(card.sampling) if card.sampling != Sampling() else None,
+        "engine": dict(card.engine) or None,
+        "facts_from": card.facts_from,
+        "sources": [_source(source) for source in card.sources],
+    }
+    kept = {key: value for key, value in data.items() if value is not None}
+    return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _source(source: Source) -> dict[str, Any]:
+    if isinstance(source, HubSource):
+        data: dict[str, Any] = {"hub": source.repo, "revision": source.revision}
+    elif isinstance(source, FileSource):
+        data = {"file": source.path, "sha256": source.sha256}
+    else:
+        data = {
+            "filename": source.filename,
+            "bytes": source.size_bytes,
+            "sha256": source.sha256,
+            "wheel": [asdict(part) for part in source.parts],
+        }
+    return {key: value for key, value in data.items() if value is not None}

@@ -1,0 +1,99 @@
+"""Scripts of the scripted engine: what a seat says and votes, turn by turn, as YAML or JSON.
+
+    delay_s: 0.1
+    turns:
+      - {seat: Ada, round: 1, statement: "It is B.", vote: B}
+      - {seat: Bob, distribution: {A: 0.7, B: 0.3}}
+      - {seat: Cy, round: 2, fail: once}
+
+Every key that says where is optional, and the first turn that fits is played. Votes are the options' letters in the
+question's own order. What no turn scripts follows the engine's seeded rule.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from localtable.config.loading import read_mapping, validate
+from localtable.engines.base import Origin
+from localtable.types import FinishReason
+
+Letter = Annotated[str, Field(pattern=r"^[A-Z]$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class ScriptedTurn(BaseModel):
+    """Where a turn is played, and what is played there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    question: str | None = None
+    """The question's id."""
+    seat: str | None = None
+    round: Annotated[int, Field(ge=1)] | None = None
+    repeat: Annotated[int, Field(ge=0)] | None = None
+
+    statement: str | None = None
+    reasoning: str | None = None
+    """What the step "thinking" answers."""
+    vote: Letter | None = None
+    vote_before: Letter | None = None
+    """The ballot before the statement; without it that ballot gets `vote` and `distribution` too."""
+    distribution: dict[Letter, Share] | None = None
+    persuaded_by: Annotated[str, Field(min_length=1)] | None = None
+    """A seat's name, or what that ballot calls the seat's own reasoning."""
+    finish_reason: FinishReason = "stop"
+    """`length`: the statement comes back as one that was cut."""
+    fail: Literal["once", "always", "crash"] | None = None
+    """`once` and `always` fail the request (retryable); `crash` is an engine that dies in mid-batch."""
+
+    @model_validator(mode="after")
+    def _distribution_is_one(self) -> ScriptedTurn:
+        if self.distribution is None:
+            return self
+        total = sum(self.distribution.values())
+        if not math.isclose(total, 1.0, abs_tol=1e-6):
+            raise ValueError(f"the distribution sums to {total:g}, not to 1")
+        if self.vote is not None and self.distribution.get(self.vote, 0.0) < max(self.distribution.values()):
+            raise ValueError(f"the vote {self.vote} is not the most probable letter of the distribution")
+        return self
+
+    def fits(self, origin: Origin) -> bool:
+        """Whether this turn is the one that `origin` asks for."""
+        return (
+            self.question in (None, origin.question_id)
+            and self.seat in (None, origin.seat)
+            and self.round in (None, origin.round_number)
+            and self.repeat in (None, origin.repeat)
+        )
+
+
+class Script(BaseModel):
+    """A whole script."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    turns: tuple[ScriptedTurn, ...] = ()
+    load_fails: str | None = None
+    """The engine does not load, with this message."""
+    delay_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    """How long every step of the engine takes, in seconds."""
+
+    def find(self, origin: Origin | None) -> ScriptedTurn | None:
+        """The first turn that fits."""
+        if origin is None:
+            return None
+        return next((turn for turn in self.turns if turn.fits(origin)), None)
+
+
+def load_script(path: Path) -> Script:
+    """Read a script.
+
+    Raises:
+        ConfigError: The file is missing, broken, or holds an unknown key or a wrong value.
+    """
+    return validate(Script, read_mapping(path), str(path))

@@ -1,0 +1,178 @@
+"""The scripted engine: plays turns from a file or from a seeded rule, and fails where the script says so.
+
+No model and no weights, yet a whole debate with everything around it: for trying panels and reports in a second, for
+tests, and for measuring what the harness itself costs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+import localtable
+from localtable.config.loading import validate
+from localtable.engines.admission import refusal, require_unique
+from localtable.engines.base import Completion, Engine, EngineInfo, EngineSpec, Event, Failure, Request, Tokens
+from localtable.engines.guides import Guides
+from localtable.engines.script import Script, ScriptedTurn, load_script
+from localtable.engines.scripted_answers import answer
+from localtable.errors import EngineError, EngineLoadError
+from localtable.scripted_vocabulary import END_OF_TURN, VOCAB_SIZE
+
+if TYPE_CHECKING:
+    from outlines_core import Vocabulary
+
+
+class Arguments(BaseModel):
+    """The engine arguments that a user may give."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    script: Path | None = None
+    """A YAML or JSON file; without one every request follows the rule."""
+
+
+@dataclass(slots=True)
+class _Playing:
+    """A request, and once its turn has come, what is left of its answer."""
+
+    request: Request
+    completion: Completion | None = None
+    chunks: Iterator[tuple[int, ...]] | None = None
+
+
+class ScriptedEngine(Engine):
+    """Answers without a model.
+
+    A step completes every running request that does not stream, and gives a word of each that does.
+    """
+
+    def __init__(self, spec: EngineSpec) -> None:
+        """Read the script.
+
+        Raises:
+            ConfigError: An unknown engine argument, or a script that can't be read.
+            EngineLoadError: The script says that loading fails.
+        """
+        arguments = validate(Arguments, dict(spec.arguments), "arguments of the scripted engine")
+        self._spec = spec
+        self._script = load_script(arguments.script) if arguments.script else Script()
+        if self._script.load_fails is not None:
+            raise EngineLoadError(
+                f"{spec.model_id}: {self._script.load_fails}",
+                hint=f"{arguments.script} scripts this under load_fails.",
+            )
+        self._guides = Guides(_byte_vocabulary())
+        self._unfinished: dict[str, _Playing] = {}
+        self._failed_once: set[tuple[int, str, int, str, int]] = set()
+        self._dead: str | None = None
+
+    def submit(self, requests: Sequence[Request]) -> None:
+        self._require_alive()
+        require_unique(requests, self._unfinished.keys())
+        self._unfinished |= {request.request_id: _Playing(request) for request in requests}
+
+    def step(self) -> list[Event]:
+        self._require_alive()
+        if not self._unfinished:
+            return []
+        if self._script.delay_s:
+            time.sleep(self._script.delay_s)
+        events: list[Event] = []
+        for playing in list(islice(self._unfinished.values(), self._spec.max_num_seqs)):
+            events += self._advance(playing)
+        for event in events:
+            if not isinstance(event, Tokens):
+                del self._unfinished[event.request_id]
+        return events
+
+    def abort(self, request_ids: Iterable[str]) -> None:
+        for request_id in request_ids:
+            self._unfinished.pop(request_id, None)
+
+    def info(self) -> EngineInfo:
+        return EngineInfo(
+            kind="scripted",
+            device="cpu",
+            dtype=self._spec.dtype,
+            max_model_len=self._spec.max_model_len,
+            max_num_seqs=self._spec.max_num_seqs,
+            num_kv_blocks=None,
+            block_size=None,
+            weights_bytes=None,
+            kv_cache_bytes=None,
+            versions={"localtable": localtable.__version__},
+            arguments=dict(self._spec.arguments),
+        )
+
+    def close(self) -> None:
+        self._unfinished.clear()
+        self._dead = self._dead or "it is closed"
+
+    def _require_alive(self) -> None:
+        if self._dead is not None:
+            raise EngineError(
+                f"the scripted engine of {self._spec.model_id} is gone: {self._dead}", hint="Load it anew."
+            )
+
+    def _advance(self, playing: _Playing) -> list[Event]:
+        """Begin or go on with one request."""
+        if playing.completion is None:
+            begun = self._begin(playing.request)
+            if isinstance(begun, Failure):
+                return [begun]
+            playing.completion = begun
+        if not playing.request.stream:
+            return [playing.completion]
+        if playing.chunks is None:
+            playing.chunks = _words(playing.completion.token_ids)
+        chunk = next(playing.chunks, None)
+        return [Tokens(playing.request.request_id, chunk)] if chunk is not None else [playing.completion]
+
+    def _begin(self, request: Request) -> Completion | Failure:
+        message = refusal(request, max_model_len=self._spec.max_model_len, vocab_size=VOCAB_SIZE)
+        if message is not None:
+            return Failure(request.request_id, message, retryable=False)
+        turn = self._script.find(request.origin)
+        if turn is not None and turn.fail is not None and self._fails(request, turn):
+            return Failure(request.request_id, f"the script fails this turn ({turn.fail})", retryable=True)
+        try:
+            return answer(request, turn, self._guides)
+        except ValueError as error:
+            return Failure(request.request_id, str(error), retryable=False)
+
+    def _fails(self, request: Request, turn: ScriptedTurn) -> bool:
+        origin = request.origin
+        assert origin is not None, "only a request with an origin finds a turn"
+        if turn.fail == "crash":
+            self._dead = f"the script crashes it at {origin.seat}, round {origin.round_number}"
+            self._require_alive()
+        if turn.fail == "always":
+            return True
+        # A turn fails as a whole, at the first of its requests, whatever the step.
+        key = (id(turn), origin.question_id, origin.repeat, origin.seat, origin.round_number)
+        if key in self._failed_once:
+            return False
+        self._failed_once.add(key)
+        return True
+
+
+def _words(token_ids: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Cut before every space."""
+    start = 0
+    for place in range(1, len(token_ids) + 1):
+        if place == len(token_ids) or token_ids[place] == ord(" "):
+            yield token_ids[start:place]
+            start = place
+
+
+def _byte_vocabulary() -> Vocabulary:
+    from outlines_core import Vocabulary
+
+    return Vocabulary(END_OF_TURN, {bytes((byte,)): [byte] for byte in range(256)})

@@ -1,0 +1,103 @@
+"""What runs inside a worker: one engine, stepped while it has requests, fed and heard over one pipe.
+
+A thread waits on the pipe, for two reasons: requests that arrive during a step join the next decode step, and the
+end of the main process, however it ends, is seen at once, even while a model loads.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from multiprocessing.connection import Connection
+
+from localtable.engines.base import Engine, Tokens
+from localtable.engines.registry import create_engine
+from localtable.errors import EngineError, EngineLoadError, LocaltableError
+from localtable.scheduler.messages import Abort, Close, Died, Events, FromWorker, Load, Ready, Submit, ToWorker
+
+
+class _Inbox:
+    """Messages from the main process, collected by a thread."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._messages: deque[ToWorker] = deque()
+        self._arrived = threading.Condition()
+        threading.Thread(target=self._collect, daemon=True, name="localtable-inbox").start()
+
+    def __bool__(self) -> bool:
+        return bool(self._messages)
+
+    def get(self) -> ToWorker:
+        """The next message; waits for one."""
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._messages)
+            return self._messages.popleft()
+
+    def _collect(self) -> None:
+        while True:
+            try:
+                message = self._pipe.recv()
+            except (EOFError, OSError):
+                os.killpg(0, signal.SIGKILL)  # the main process is gone: so are this one and its children
+            with self._arrived:
+                self._messages.append(message)
+                self._arrived.notify()
+
+
+def run(pipe: Connection) -> int:
+    """Serve one engine over `pipe` until it is closed or dies.
+
+    Returns:
+        The process's exit code.
+    """
+    inbox = _Inbox(pipe)
+    pipe.send(os.getpid())
+    first = inbox.get()
+    assert isinstance(first, Load), first
+    started = time.monotonic()
+    try:
+        engine = create_engine(first.spec)
+    except Exception as error:  # noqa: BLE001  the process boundary: whatever it was, the main process must hear of it
+        return _die(pipe, error, EngineLoadError, f"loading {first.spec.model_id} with {first.spec.kind} failed")
+    pipe.send(Ready(engine.info(), time.monotonic() - started))
+    engine.interrupt = inbox.__bool__
+    try:
+        _serve(pipe, inbox, engine)
+    except Exception as error:  # noqa: BLE001  as above
+        return _die(pipe, error, EngineError, f"the {first.spec.kind} engine of {first.spec.model_id} failed")
+    engine.close()
+    return 0
+
+
+def _serve(pipe: Connection, inbox: _Inbox, engine: Engine) -> None:
+    unfinished: set[str] = set()
+    while True:
+        while inbox or not unfinished:
+            message = inbox.get()
+            if isinstance(message, Submit):
+                engine.submit(message.requests)
+                unfinished.update(request.request_id for request in message.requests)
+            elif isinstance(message, Abort):
+                engine.abort(message.request_ids)
+                unfinished.difference_update(message.request_ids)
+            elif isinstance(message, Close):
+                return
+        events = engine.step()
+        unfinished.difference_update(e.request_id for e in events if not isinstance(e, Tokens))
+        if events:
+            pipe.send(Events(events))
+
+
+def _die(pipe: Connection, error: Exception, kind: type[LocaltableError], what: str) -> int:
+    traceback.print_exc(file=sys.stderr)
+    if not isinstance(error, LocaltableError):
+        error = kind(f"{what}: {type(error).__name__}: {error}", hint="The worker's log has the traceback.")
+    message: FromWorker = Died(error)
+    pipe.send(message)
+    return 1

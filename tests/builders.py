@@ -1,0 +1,259 @@
+"""What tests of many rooms are built from: toy cards, panels and questions, scripts, debates without a model.
+
+Nothing here is a double: debates run through the real runner, pool and scripted engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from localtable.config import parse_card, parse_panel, parse_question
+from localtable.engines.base import EngineSpec, Request
+from localtable.errors import ConfigError
+from localtable.prompts import ByteTokenizer, load_wording
+from localtable.protocol import Debate
+from localtable.runner import RunOptions, hold_debate
+from localtable.runner.events import RunEvent
+from localtable.runner.loop import Loop
+from localtable.runner.models import Model, build_models, longest_turns
+from localtable.scheduler.pool import EnginePool
+from localtable.scheduler.worker import EngineHandle, InlineEngine
+from localtable.types import Ballot, Card, Panel, Question, Round, Stop, Transcript, Turn, Usage
+
+CARD: Mapping[str, Any] = {
+    "id": "toy",
+    "name": "Toy",
+    "publisher": "nobody",
+    "license": "Apache-2.0",
+    "parameters": "1000000",
+    "context_length": "200000",
+    "architecture": {
+        "model_type": "llama",
+        "num_hidden_layers": "2",
+        "hidden_size": "8",
+        "intermediate_size": "16",
+        "num_attention_heads": "2",
+        "num_key_value_heads": "2",
+        "head_dim": "4",
+        "vocab_size": "258",
+        "tie_word_embeddings": "true",
+    },
+    "sources": [{"file": "."}],
+}
+"""A card as its file holds it: scalars are text there."""
+
+REASONING = {"start": "<think>", "end": "</think>", "switch": "enable_thinking"}
+
+
+def make_card(card_id: str = "toy", **changes: Any) -> Card:
+    return parse_card({**CARD, "id": card_id, "name": card_id.title(), **changes}, "the card", Path("/nowhere"))
+
+
+def make_question(*options: str, **changes: Any) -> Question:
+    data = {"id": "q", "question": "Is a tomato a fruit?", "options": list(options or ("Yes", "No")), **changes}
+    return parse_question(data, "the question")
+
+
+def make_panel(folder: Path, *names: str, cards: Iterable[Mapping[str, Any]] = (CARD,), **changes: Any) -> Panel:
+    """A panel of these seats, in turn on these cards, read from files as a user's would be."""
+    seats = [{"name": name, "model": file} for name, file in zip(names, _written(folder, cards, len(names)), strict=True)]
+    data = {"name": "panel", "seats": seats, "stop": {"when": "never"}, **changes}
+    return parse_panel(data, "the panel", folder, default_stop=Stop())
+
+
+def _written(folder: Path, cards: Iterable[Mapping[str, Any]], count: int) -> list[str]:
+    files = []
+    for card in cards:
+        files.append(f"{card['id']}.yaml")
+        (folder / files[-1]).write_text(yaml.safe_dump(dict(card)))
+    return [files[i % len(files)] for i in range(count)]
+
+
+def write_panel(folder: Path, *names: str, cards: Iterable[Mapping[str, Any]] = (CARD,), **changes: Any) -> Path:
+    """The same as a file, for the command line."""
+    seats = [{"name": name, "model": file} for name, file in zip(names, _written(folder, cards, len(names)), strict=True)]
+    path = folder / "panel.yaml"
+    path.write_text(yaml.safe_dump({"name": "panel", "seats": seats, **changes}, allow_unicode=True))
+    return path
+
+
+def write_script(folder: Path, *turns: Mapping[str, Any], **keys: Any) -> Path:
+    path = folder / "script.yaml"
+    path.write_text(yaml.safe_dump({"turns": list(turns), **keys}, allow_unicode=True))
+    return path
+
+
+def votes(seat: str, *by_round: str) -> list[dict[str, Any]]:
+    """A seat's votes round by round, each with a statement that no other seat makes."""
+    return [
+        {"seat": seat, "round": number, "vote": vote, "statement": f"{seat} says {vote} in round {number}."}
+        for number, vote in enumerate(by_round, start=1)
+    ]
+
+
+@dataclass
+class Held:
+    """A debate that was held, and everything that was seen of it."""
+
+    transcript: Transcript | None = None
+    partial: Transcript | None = None
+    events: list[RunEvent] = field(default_factory=list)
+    error: Exception | None = None
+
+    @property
+    def whole(self) -> Transcript:
+        if self.error is not None:
+            raise self.error
+        assert self.transcript is not None
+        return self.transcript
+
+    def turn(self, seat: str, number: int) -> Turn:
+        transcript = self.transcript or self.partial
+        assert transcript is not None
+        return next(turn for turn in transcript.rounds[number - 1].turns if turn.seat == seat)
+
+
+def hold(
+    folder: Path, question: Question, panel: Panel, script: Path | None = None, *, stop_after: int | None = None
+) -> Held:
+    """Hold a debate on the scripted engine; what it raises is kept, not raised.
+
+    Args:
+        folder: Takes the state that would be under LOCALTABLE_HOME.
+        question: What is asked.
+        panel: Who sits there.
+        script: What is said; the engine's rule without one.
+        stop_after: Ask for an end after so many finished turns.
+    """
+    held = Held()
+
+    def finished() -> int:
+        return sum(type(event).__name__ == "TurnFinished" for event in held.events)
+
+    options = RunOptions(
+        home=folder / "home",
+        engine="scripted",
+        engine_arguments={"script": str(script)} if script else {},
+        tell=held.events.append,
+        should_stop=lambda: stop_after is not None and finished() >= stop_after,
+        on_partial=lambda partial: setattr(held, "partial", partial),
+    )
+    try:
+        held.transcript = hold_debate(question, panel, options)
+    except Exception as error:  # noqa: BLE001  the test looks at it
+        held.error = error
+    return held
+
+
+@dataclass
+class Recorded:
+    """A debate that was held with its requests written down."""
+
+    debate: Debate
+    requests: list[Request]
+    pool: EnginePool
+    models: Mapping[str, Model]
+
+    def prompts(self, *, seat: str | None = None, round_number: int | None = None, step: str | None = None) -> list[str]:
+        """The prompts, as text, of the requests that fit."""
+        return [
+            ByteTokenizer().decode(request.prompt_token_ids)
+            for request in self.requests
+            if request.origin is not None
+            and seat in (None, request.origin.seat)
+            and round_number in (None, request.origin.round_number)
+            and step in (None, request.origin.step)
+        ]
+
+
+def record(
+    question: Question,
+    panel: Panel,
+    script: Path | None = None,
+    *,
+    sizes: Mapping[str, int] | None = None,
+    capacity: int = 0,
+    repeat: int = 0,
+) -> Recorded:
+    """Hold a debate in the real loop and pool, with every request that reaches an engine written down."""
+    models = build_models(
+        panel, {card.id: ByteTokenizer() for card in panel.cards}, load_wording(panel.prompts), real_templates=False
+    )
+    needs = longest_turns(models, [question])
+    requests: list[Request] = []
+
+    class Recorder(InlineEngine):
+        def submit(self, batch: Sequence[Request]) -> None:
+            requests.extend(batch)
+            super().submit(batch)
+
+    handles: list[EngineHandle] = []
+
+    def start(spec: EngineSpec) -> EngineHandle:
+        handles.append(Recorder(spec))
+        return handles[-1]
+
+    arguments = {"script": str(script)} if script else {}
+    pool = EnginePool(
+        {
+            card_id: (
+                EngineSpec("scripted", card_id, None, "float32", needs[card_id], 64, 0, arguments=arguments),
+                (sizes or {}).get(card_id, 0),
+            )
+            for card_id in models
+        },
+        capacity_bytes=capacity,
+        start=start,
+        take_turns=False,
+        loads_at_once=1,
+    )
+    loop = Loop(models, pool, tell=lambda event: None, should_stop=lambda: False, stream=False)
+    try:
+        (debate,) = loop.run([Debate(question, panel, repeat)])
+    finally:
+        pool.close()
+        for handle in handles:
+            handle.close()
+    return Recorded(debate, requests, pool, models)
+
+
+def make_turn(seat: str, vote: str, *, position: int = 1, statement: str = "So it is.", **changes: Any) -> Turn:
+    """A finished turn on a question of two options or more."""
+    other = "B" if vote == "A" else "A"
+    ballot = changes.pop("ballot", Ballot(vote, {vote: 0.75, other: 0.25}))
+    turn = Turn(
+        seat=seat,
+        position=position,
+        statement=statement,
+        ballot=ballot,
+        changed_mind=False,
+        finish_reason="stop",
+        truncated=False,
+        seed=1,
+        usage={"statement": Usage(10, 0, 5), "ballot": Usage(20, 15, 1)},
+    )
+    return replace(turn, **changes)
+
+
+def make_round(number: int, *turns: Turn, letters: str = "AB") -> Round:
+    tally = {letter: sum(turn.ballot.vote == letter for turn in turns) for letter in letters}
+    return Round(number, tuple(replace(turn, position=i) for i, turn in enumerate(turns, start=1)), tally)
+
+
+def refused(call: Any, *arguments: Any, **keywords: Any) -> ConfigError:
+    """The error with which a call refuses its input, held against what every such error owes its reader."""
+    with pytest.raises(ConfigError) as caught:
+        call(*arguments, **keywords)
+    error = caught.value
+    assert error.exit_code == 2
+    assert error.message, "it says what is wrong"
+    assert error.hint, "it says what to do"
+    assert "\n" not in error.message, "it is one line"
+    assert len(error.message) < 1000, "it does not repeat a whole file"
+    return error

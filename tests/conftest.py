@@ -1,0 +1,48 @@
+"""Shared fixtures: state in a folder of each test's own, real weights fetched once into the user's store."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REAL_HOME = os.environ.get("LOCALTABLE_HOME")
+"""Where the weights of real models are kept between runs; tests' own state never goes there."""
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the user's state."""
+    monkeypatch.setenv("LOCALTABLE_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(scope="session")
+def real_home() -> Path:
+    """The user's own home folder, for its weights and for vLLM's caches."""
+    if REAL_HOME:
+        return Path(REAL_HOME).expanduser().resolve()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("localtable"))
+
+
+def _folder(card_id: str, home: Path) -> Path:
+    from localtable.config import load_card
+    from localtable.weights import WeightStore
+
+    store = WeightStore(home / "weights")
+    card = load_card(card_id)
+    return (store.find(card) or store.fetch(card, say=print)).folder
+
+
+@pytest.fixture(scope="session")
+def smollm2_folder(real_home: Path) -> Path:
+    """SmolLM2-135M-Instruct as a Hugging Face folder, fetched if it isn't there."""
+    return _folder("smollm2-135m-instruct", real_home)
+
+
+@pytest.fixture(scope="session")
+def qwen_folder(real_home: Path) -> Path:
+    """Qwen2.5-Coder-0.5B-Instruct likewise."""
+    return _folder("qwen2.5-coder-0.5b-instruct", real_home)

@@ -1,0 +1,203 @@
+"""Tokenizers of several families, each as a Hugging Face folder with a small chat template of our own.
+
+Those of Mistral ship with vLLM's dependency mistral_common; what none of the real ones has (added tokens that are
+white space or HTML, a normalizer that folds look-alikes, no byte fallback) is made here from them or trained on a page.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from localtable.prompts import HfTokenizer
+
+CHATML = """\
+{% for m in messages %}<|im_start|>{{ m.role }}
+{{ m.content }}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}"""
+
+INST = """\
+{{ bos_token }}{% for m in messages %}
+{%- if m.role == 'user' %}[INST] {{ m.content }} [/INST]
+{%- elif m.role == 'assistant' %} {{ m.content }}{{ eos_token }}
+{%- else %}{{ raise_exception('there is no system role') }}{% endif %}{% endfor %}"""
+
+TIGHT_INST = """\
+{{ bos_token }}{% for m in messages %}
+{%- if m.role == 'system' %}[SYSTEM_PROMPT]{{ m.content }}[/SYSTEM_PROMPT]
+{%- elif m.role == 'user' %}[INST]{{ m.content }}[/INST]
+{%- else %}{{ m.content }}{{ eos_token }}{% endif %}{% endfor %}"""
+
+TURNS = """\
+{{ bos_token }}{% for m in messages %}<start_of_turn>{{ 'model' if m.role == 'assistant' else m.role }}
+{{ m.content }}<end_of_turn>
+{% endfor %}{% if add_generation_prompt %}<start_of_turn>model
+{% endif %}"""
+
+SWALLOWING = """\
+{% for m in messages %}<|{{ m.role }}|>
+{{ m.content }}<|end|>
+{% endfor %}{% if add_generation_prompt %}<|assistant|>
+{% endif %}"""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A tokenizer under test."""
+
+    name: str
+    folder: Path
+    tokenizer: HfTokenizer
+
+    @property
+    def own(self) -> Any:
+        """The tokenizer as transformers loads it: what ids should be, and what would arise without our care."""
+        return self.tokenizer._hf
+
+    @property
+    def literals(self) -> dict[str, int]:
+        """Every added token that isn't just white space, by its text."""
+        added = self.own.added_tokens_decoder.items()
+        return {token.content: i for i, token in added if token.content.strip()}
+
+
+# ── how each is made ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _mistral_file(name: str) -> Path:
+    spec = find_spec("mistral_common")
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).parent / "data" / name
+
+
+def _sentencepiece(file: str, folder: Path, template: str, *, legacy: bool) -> None:
+    shutil.copy(_mistral_file(file), folder / "tokenizer.model")
+    (folder / "config.json").write_text('{"model_type": "llama"}')
+    settings = {"tokenizer_class": "LlamaTokenizer", "legacy": legacy, "bos_token": "<s>", "eos_token": "</s>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    (folder / "chat_template.jinja").write_text(template)
+
+
+def _save(tokenizer: Any, folder: Path, template: str, **special: str) -> None:
+    from transformers import PreTrainedTokenizerFast
+
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=template, **special).save_pretrained(folder)
+
+
+def mistral_v1(folder: Path) -> None:
+    """SentencePiece with byte fallback; a space before the prompt's first text only; `[INST]` is plain text."""
+    _sentencepiece("tokenizer.model.v1", folder, INST, legacy=False)
+
+
+def mistral_v3(folder: Path) -> None:
+    """SentencePiece with byte fallback; a space before every text; `[INST]` is a control token."""
+    _sentencepiece("mistral_instruct_tokenizer_240323.model.v3", folder, INST, legacy=True)
+
+
+def mistral_v3_prepend(folder: Path) -> None:
+    """The same as older conversions wrote it: the space comes from a normalizer."""
+    from tokenizers import normalizers, pre_tokenizers
+
+    mistral_v3(folder)
+    backend = HfTokenizer(folder)._hf.backend_tokenizer
+    backend.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    backend.pre_tokenizer = pre_tokenizers.Sequence([])
+    shutil.rmtree(folder)
+    folder.mkdir()
+    _save(backend, folder, INST, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+
+
+def tekken(folder: Path) -> None:
+    """Byte-level, a thousand special tokens, which stand in its base vocabulary too."""
+    from transformers.integrations.mistral.tokenizer import convert_tekken_tokenizer
+
+    convert_tekken_tokenizer(str(_mistral_file("tekken_240911.json")), TIGHT_INST).save_pretrained(folder)
+
+
+def gemma_like(folder: Path) -> None:
+    """No leading spaces; runs of white space and HTML tags are added tokens that aren't special."""
+    from tokenizers import AddedToken, normalizers, pre_tokenizers
+
+    mistral_v1(folder)
+    backend = HfTokenizer(folder)._hf.backend_tokenizer
+    backend.normalizer = normalizers.Replace(" ", "▁")
+    backend.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    backend.add_special_tokens(["<start_of_turn>", "<end_of_turn>"])
+    texts = ["\n\n", "\n\n\n", "   ", "\t\t", "<h1>", "</h1>", "<strong>", "[toxicity=0]", "</tool_call>"]
+    backend.add_tokens([AddedToken(text, normalized=False, special=False) for text in texts])
+    shutil.rmtree(folder)
+    folder.mkdir()
+    _save(backend, folder, TURNS, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+
+
+def unigram_nfkc(folder: Path) -> None:
+    """Look-alikes are folded before matching, control tokens swallow white space, unknown characters become `<unk>`."""
+    from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    page = (Path(__file__).parent.parent / "LICENSE").read_text()
+    letters = [chr(code) for code in range(0x21, 0x7F)]
+    tokenizer.train_from_iterator(
+        [*page.splitlines(), *letters],
+        trainers.UnigramTrainer(
+            vocab_size=2000,
+            special_tokens=["<unk>", "<pad>"],
+            unk_token="<unk>",
+            initial_alphabet=letters,
+            show_progress=False,
+        ),
+    )
+    controls = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
+    tokenizer.add_special_tokens([AddedToken(text, rstrip=text != "<|end|>", normalized=True) for text in controls])
+    _save(tokenizer, folder, SWALLOWING, eos_token="<|end|>", pad_token="<pad>", unk_token="<unk>")
+
+
+MADE: Mapping[str, Callable[[Path], None]] = {
+    "mistral-v1": mistral_v1,
+    "mistral-v3": mistral_v3,
+    "mistral-v3-prepend": mistral_v3_prepend,
+    "tekken": tekken,
+    "gemma-like": gemma_like,
+    "unigram-nfkc": unigram_nfkc,
+}
+DEMO = ("smollm2", "qwen2.5")
+"""Those of the demo models, which are in the weights store."""
+NAMES = (*DEMO, *MADE)
+
+_ROOT = tempfile.TemporaryDirectory(prefix="localtable-families-")
+
+
+@cache
+def made(name: str) -> Family:
+    """A family that needs no weights; made once per process."""
+    folder = Path(_ROOT.name) / name
+    folder.mkdir()
+    MADE[name](folder)
+    return Family(name, folder, HfTokenizer(folder))
+
+
+@cache
+def loaded(name: str, folder: Path) -> Family:
+    """A family from a Hugging Face folder."""
+    return Family(name, folder, HfTokenizer(folder))
+
+
+def with_template(family: Family, template: str, folder: Path, *, add: tuple[str, ...] = ()) -> Family:
+    """The same tokenizer under another chat template, with `add` as further control tokens."""
+    from tokenizers import AddedToken
+
+    copy = family.own.__class__.from_pretrained(family.folder)
+    copy.add_tokens([AddedToken(text, normalized=False, special=False) for text in add])
+    copy.chat_template = template
+    copy.save_pretrained(folder)
+    return Family(family.name, folder, HfTokenizer(folder))
