@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import settings
 
 from localtable.config import parse_card, parse_panel, parse_question
 from localtable.engines.base import EngineSpec, Request
@@ -25,6 +26,9 @@ from localtable.runner.models import Model, build_models, longest_turns
 from localtable.scheduler.pool import EnginePool
 from localtable.scheduler.worker import EngineHandle, InlineEngine
 from localtable.types import Ballot, Card, Panel, Question, Round, Stop, Transcript, Turn, Usage
+
+settings.register_profile("localtable", deadline=None, max_examples=60)  # two slow cores are no defect
+settings.load_profile("localtable")
 
 CARD: Mapping[str, Any] = {
     "id": "toy",
@@ -62,24 +66,24 @@ def make_question(*options: str, **changes: Any) -> Question:
 
 def make_panel(folder: Path, *names: str, cards: Iterable[Mapping[str, Any]] = (CARD,), **changes: Any) -> Panel:
     """A panel of these seats, in turn on these cards, read from files as a user's would be."""
-    seats = [{"name": name, "model": file} for name, file in zip(names, _written(folder, cards, len(names)), strict=True)]
-    data = {"name": "panel", "seats": seats, "stop": {"when": "never"}, **changes}
+    data = {"name": "panel", "seats": _seats(folder, names, cards), "stop": {"when": "never"}, **changes}
     return parse_panel(data, "the panel", folder, default_stop=Stop())
 
 
-def _written(folder: Path, cards: Iterable[Mapping[str, Any]], count: int) -> list[str]:
+def _seats(folder: Path, names: Sequence[str], cards: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
     files = []
     for card in cards:
         files.append(f"{card['id']}.yaml")
         (folder / files[-1]).write_text(yaml.safe_dump(dict(card)))
-    return [files[i % len(files)] for i in range(count)]
+    return [{"name": name, "model": files[i % len(files)]} for i, name in enumerate(names)]
 
 
 def write_panel(folder: Path, *names: str, cards: Iterable[Mapping[str, Any]] = (CARD,), **changes: Any) -> Path:
     """The same as a file, for the command line."""
-    seats = [{"name": name, "model": file} for name, file in zip(names, _written(folder, cards, len(names)), strict=True)]
     path = folder / "panel.yaml"
-    path.write_text(yaml.safe_dump({"name": "panel", "seats": seats, **changes}, allow_unicode=True))
+    path.write_text(
+        yaml.safe_dump({"name": "panel", "seats": _seats(folder, names, cards), **changes}, allow_unicode=True)
+    )
     return path
 
 
@@ -155,12 +159,17 @@ def hold(
 class Recorded:
     """A debate that was held with its requests written down."""
 
-    debate: Debate
+    debates: list[Debate]
     requests: list[Request]
     pool: EnginePool
     models: Mapping[str, Model]
 
-    def prompts(self, *, seat: str | None = None, round_number: int | None = None, step: str | None = None) -> list[str]:
+    @property
+    def debate(self) -> Debate:
+        (debate,) = self.debates
+        return debate
+
+    def prompts(self, seat: str | None = None, round_number: int | None = None, step: str | None = None) -> list[str]:
         """The prompts, as text, of the requests that fit."""
         return [
             ByteTokenizer().decode(request.prompt_token_ids)
@@ -173,7 +182,7 @@ class Recorded:
 
 
 def record(
-    question: Question,
+    question: Question | Sequence[Question],
     panel: Panel,
     script: Path | None = None,
     *,
@@ -185,7 +194,8 @@ def record(
     models = build_models(
         panel, {card.id: ByteTokenizer() for card in panel.cards}, load_wording(panel.prompts), real_templates=False
     )
-    needs = longest_turns(models, [question])
+    questions = [question] if isinstance(question, Question) else question
+    needs = longest_turns(models, questions)
     requests: list[Request] = []
 
     class Recorder(InlineEngine):
@@ -215,12 +225,12 @@ def record(
     )
     loop = Loop(models, pool, tell=lambda event: None, should_stop=lambda: False, stream=False)
     try:
-        (debate,) = loop.run([Debate(question, panel, repeat)])
+        debates = list(loop.run([Debate(asked, panel, repeat) for asked in questions]))
     finally:
         pool.close()
         for handle in handles:
             handle.close()
-    return Recorded(debate, requests, pool, models)
+    return Recorded(debates, requests, pool, models)
 
 
 def make_turn(seat: str, vote: str, *, position: int = 1, statement: str = "So it is.", **changes: Any) -> Turn:
@@ -250,7 +260,19 @@ def refused(call: Any, *arguments: Any, **keywords: Any) -> ConfigError:
     """The error with which a call refuses its input, held against what every such error owes its reader."""
     with pytest.raises(ConfigError) as caught:
         call(*arguments, **keywords)
-    error = caught.value
+    return _checked(caught.value)
+
+
+def given_or_refused(call: Any, *arguments: Any, **keywords: Any) -> Any:
+    """What a call gives; None where it refuses its input as it should. Any other error is let through."""
+    try:
+        return call(*arguments, **keywords)
+    except ConfigError as error:
+        _checked(error)
+        return None
+
+
+def _checked(error: ConfigError) -> ConfigError:
     assert error.exit_code == 2
     assert error.message, "it says what is wrong"
     assert error.hint, "it says what to do"

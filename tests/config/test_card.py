@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from builders import CARD, make_card, refused
+from builders import CARD, given_or_refused, make_card, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -156,7 +156,9 @@ def folder_of(
     folder = tmp_path / name
     folder.mkdir()
     (folder / "config.json").write_text(config if isinstance(config, str) else json.dumps(config))
-    write_safetensors(folder / "model.safetensors", tensors or {"a.weight": tensor(32, 8), "b": tensor(8), "c": tensor()})
+    write_safetensors(
+        folder / "model.safetensors", tensors or {"a.weight": tensor(32, 8), "b": tensor(8), "c": tensor()}
+    )
     return folder
 
 
@@ -249,13 +251,9 @@ def test_a_figure_that_is_missing_is_named(tmp_path: Path, key: str) -> None:
         {"hidden_size": [8]},
         {"quantization_config": ["gptq"]},
         {"tie_word_embeddings": "maybe"},
-        {"vocab_size": 10**30},
     ],
 )
 def test_a_figure_that_is_no_figure_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
-    if changes == {"vocab_size": 10**30}:
-        assert derive(tmp_path, **changes).architecture.vocab_size == 10**30  # absurd, and nobody's harm
-        return
     refused(derive, tmp_path, **changes)
 
 
@@ -289,13 +287,11 @@ def test_a_file_that_is_no_safetensors_is_refused(tmp_path: Path, content: bytes
     assert "is no safetensors file" in refused(card_from_hf_config, folder).message
 
 
-@given(
-    st.dictionaries(st.sampled_from(["a", "__metadata__"]), st.none() | st.integers() | st.text(max_size=3))
-    | st.dictionaries(
-        st.just("a"),
-        st.fixed_dictionaries({"dtype": st.just("F16"), "shape": st.lists(st.integers() | st.none() | st.text(), max_size=3)}),
-    )
-)
+SHAPES = st.lists(st.integers() | st.none() | st.text(max_size=2), max_size=3)
+HEADERS = st.dictionaries(st.sampled_from(["a", "__metadata__"]), st.none() | st.integers() | st.text(max_size=3))
+
+
+@given(HEADERS | SHAPES.map(lambda shape: {"a": {"dtype": "F16", "shape": shape}}))
 def test_no_header_makes_the_counting_raise_anything_else(
     tmp_path_factory: pytest.TempPathFactory, header: dict[str, Any]
 ) -> None:
@@ -303,7 +299,4 @@ def test_no_header_makes_the_counting_raise_anything_else(
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_text(json.dumps(CONFIG))
     write_safetensors(folder / "model.safetensors", header)
-    try:
-        card_from_hf_config(folder)
-    except ConfigError as error:
-        assert "\n" not in error.message
+    given_or_refused(card_from_hf_config, folder)

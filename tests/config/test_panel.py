@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from builders import CARD, refused
+from builders import CARD, given_or_refused, refused
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -156,12 +156,15 @@ def test_a_model_on_the_hub_that_was_not_added_comes_with_the_command_that_adds_
 
 @pytest.mark.parametrize("model", ["missing.yaml", "../toy.yml", "a\0b", "x" * 5000, "~no-such-user-here/m", "sub/"])
 def test_a_model_s_path_that_leads_nowhere_is_refused(folder: Path, model: str) -> None:
-    assert model[:10] in repr(refuse(folder, seats=[{**ADA, "model": model}]).message).replace("\\\\x00", "\0")
+    said = refuse(folder, seats=[{**ADA, "model": model}]).message
+    assert any(words in said for words in ("does not exist", "is no path", "unknown model"))
 
 
 def test_two_models_of_one_id_are_refused(folder: Path) -> None:
     (folder / "other.yaml").write_text(yaml.safe_dump({**CARD, "context_length": "1024"}))
-    assert "two different models are called 'toy'" in refuse(folder, seats=[ADA, {**BOB, "model": "other.yaml"}]).message
+    assert (
+        "two different models are called 'toy'" in refuse(folder, seats=[ADA, {**BOB, "model": "other.yaml"}]).message
+    )
 
 
 # ── bounds ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -177,17 +180,29 @@ def test_two_models_of_one_id_are_refused(folder: Path) -> None:
         ({"seed": "-1"}, "seed: input should be greater than or equal to 0, got '-1'", "Give 0 or more."),
         ({"seed": str(2**53)}, f"seed: input should be less than {2**53}", f"Give less than {2**53}."),
         ({"name": ""}, "name: string should have at least 1 character", ""),
-        ({"ballot": {"at": "befor"}}, "ballot.at: input should be 'after', 'before' or 'both', got 'befor'", "'before'?"),
+        (
+            {"ballot": {"at": "befor"}},
+            "ballot.at: input should be 'after', 'before' or 'both', got 'befor'",
+            "'before'?",
+        ),
         ({"stop": {"when": "always"}}, "stop.when: input should be 'unanimous', 'threshold' or 'never'", ""),
         ({"stop": {"when": "threshold"}}, "stop: a share belongs to `when: threshold`, and only to it", ""),
         ({"stop": {"when": "never", "share": "1"}}, "stop: a share belongs to `when: threshold`", ""),
-        ({"stop": {"when": "threshold", "share": "0"}}, "stop.share: input should be greater than 0", "Give more than 0."),
+        (
+            {"stop": {"when": "threshold", "share": "0"}},
+            "stop.share: input should be greater than 0",
+            "Give more than 0.",
+        ),
         ({"stop": {"when": "threshold", "share": "66"}}, "stop.share: input should be less than or equal to 1", ""),
         ({"peers": {"max_tokens": "7"}}, "peers.max_tokens: input should be greater than or equal to 8", ""),
         ({"peers": {"over": "cut"}}, "peers.over: input should be 'refuse' or 'head_tail', got 'cut'", ""),
         ({"thinking": {"on": "maybe"}}, "thinking.on: input should be a valid boolean", "Write true or false."),
         ({"thinking": {"max_tokens": "0"}}, "thinking.max_tokens: input should be greater than or equal to 1", ""),
-        ({"sampling": "cards"}, "sampling: write `card`, for each card's own, or a mapping of settings, got 'cards'", ""),
+        (
+            {"sampling": "cards"},
+            "sampling: write `card`, for each card's own, or a mapping of settings, got 'cards'",
+            "",
+        ),
         ({"sampling": {"temperature": "hot"}}, "sampling.temperature: input should be a valid number", ""),
         ({"sampling": {"temperature": "nan"}}, "sampling.temperature: ", ""),
         ({"sampling": {"temperature": "-1"}}, "sampling.temperature: input should be greater than or equal to 0", ""),
@@ -237,18 +252,18 @@ def test_a_bound_on_peers_that_is_sure_to_refuse_is_refused_at_once(folder: Path
 # ── anything at all ─────────────────────────────────────────────────────────────────────────────────────────
 
 LEAF = st.none() | st.text(max_size=6) | st.sampled_from(["1", "0", "-1", "true", "card", "toy.yaml", "never", "nan"])
-ANY = LEAF | st.lists(LEAF, max_size=2) | st.dictionaries(st.sampled_from(["name", "model", "on", "when"]), LEAF, max_size=2)
+ANY = (
+    LEAF
+    | st.lists(LEAF, max_size=2)
+    | st.dictionaries(st.sampled_from(["name", "model", "on", "when"]), LEAF, max_size=2)
+)
 KEYS = ("rounds", "seats", "sampling", "thinking", "prompts", "peers", "ballot", "engine", "stop", "moderator", "seed")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # the folder is read only
 @given(st.dictionaries(st.sampled_from(KEYS), ANY | st.lists(st.just(ADA) | ANY, max_size=3), max_size=5))
 def test_no_data_makes_the_reader_raise_anything_else(folder: Path, data: dict[str, Any]) -> None:
-    try:
-        panel = parse(folder, **data)
-    except ConfigError as error:
-        assert error.hint
-        assert "\n" not in error.message
-    else:
+    panel = given_or_refused(parse, folder, **data)
+    if panel is not None:
         assert 1 <= len(panel.seats) <= 64
         assert panel.rounds >= 1
