@@ -1,10 +1,11 @@
-"""A debate in its written form: to JSON, from JSON, checked against the schema that ships with the package.
+"""A debate in its written form: to JSON, checked against the schema that ships with the package.
 
 Every write is validated. The schema is `localtable/schemas/transcript.schema.json`; docs/contracts.md explains it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -61,10 +62,18 @@ def check(data: Any, where: str) -> None:
     letters = [chr(ord("A") + i) for i in range(len(data["question"]["options"]))]
     for round_data in data["rounds"]:
         for turn in round_data["turns"]:
-            _check_distribution(turn["ballot"]["distribution"], letters, f"{where}: {turn['seat']}")
+            for ballot in (turn["ballot"], turn.get("ballot_before")):
+                if ballot is not None:
+                    _check_ballot(ballot, letters, f"{where}: {turn['seat']}")
 
 
-def _check_distribution(distribution: Mapping[str, float] | None, letters: list[str], where: str) -> None:
+def _check_ballot(ballot: Mapping[str, Any], letters: list[str], where: str) -> None:
+    if ballot["vote"] not in letters:
+        raise ConfigError(
+            f"{where} votes {ballot['vote']}; the options are {letters[0]} to {letters[-1]}",
+            hint="A vote is an option.",
+        )
+    distribution = ballot["distribution"]
     if distribution is None:
         return
     if sorted(distribution) != letters:
@@ -233,6 +242,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         PrerequisiteError: The place can't be written, or the disk is full.
     """
+    path = path.resolve()  # a link stays a link
     partial = path.with_name(f".{path.name}.{os.getpid()}.writing")
     try:
         with partial.open("w", encoding="utf-8", newline="\n") as file:
@@ -241,7 +251,8 @@ def write_text(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise PrerequisiteError(
             f"{path} can't be written: {error.strerror}", hint="Name another file, or make room."
         ) from None
@@ -251,15 +262,20 @@ def require_writable(path: Path) -> None:
     """Find out before anything loads whether a result can be written.
 
     Raises:
-        ConfigError: The folder is missing or not writable, or the path is a folder.
+        ConfigError: The folder is missing or not writable, or the path is a folder or a device.
     """
-    folder = path.parent
-    if path.is_dir():
-        raise ConfigError(f"{path} is a folder, not a file", hint="Name a file.")
-    if not folder.is_dir():
-        raise ConfigError(f"{path} can't be written: the folder {folder} does not exist", hint="Make it first.")
-    probe = folder / f".{path.name}.{os.getpid()}.probe"
     try:
+        if path.is_dir():
+            raise ConfigError(f"{path} is a folder, not a file", hint="Name a file.")
+        if path.exists() and not path.is_file():
+            # Writing whole or not at all ends in a rename, which would put a file in the device's place.
+            raise ConfigError(f"{path} is no regular file", hint="Name a file.")
+        path = path.resolve()
+        if not path.parent.is_dir():
+            raise ConfigError(
+                f"{path} can't be written: the folder {path.parent} does not exist", hint="Make it first."
+            )
+        probe = path.with_name(f".{path.name}.{os.getpid()}.writing")
         probe.touch()
         probe.unlink()
         if path.exists():

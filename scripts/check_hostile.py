@@ -57,12 +57,14 @@ def check(family: families.Family) -> tuple[int, int, int]:
 def main() -> int:
     tables = [families.made(name) for name in families.MADE]
     tables += [*demo_models(), *(families.loaded(Path(folder).name, Path(folder)) for folder in sys.argv[1:])]
-    print(f"{'tokenizer':30} {'its control tokens':>18} {'statements':>10} {'encoded plainly':>15} {'in our prompts':>14}")
+    print(
+        f"{'tokenizer':30} {'its control tokens':>18} {'statements':>10} {'encoded plainly':>15} {'in our prompts':>14}"
+    )
     failed = False
     for family in tables:
         statements, plainly, arising = check(family)
         failed |= arising > 0
-        print(f"{family.name:30} {len(family.literals):18,} {statements:10,} {plainly:15,} {arising:14,}")
+        print(f"{family.name:30} {len(family.literals):14,} {statements:10,} {plainly:15,} {arising:14,}")
     return int(failed)
 
 

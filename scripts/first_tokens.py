@@ -10,7 +10,8 @@ from pathlib import Path
 
 from localtable.config.loading import home
 from localtable.engines.base import EngineSpec, Request
-from localtable.scheduler.worker import Died, EngineHandle, Events, Ready, Workers
+from localtable.scheduler.messages import Died, EngineHandle, Events, Ready
+from localtable.scheduler.worker import Workers
 from localtable.types import Sampling
 
 

@@ -171,8 +171,12 @@ class Recorded:
 
     def prompts(self, seat: str | None = None, round_number: int | None = None, step: str | None = None) -> list[str]:
         """The prompts, as text, of the requests that fit."""
+        return [ByteTokenizer().decode(request.prompt_token_ids) for request in self.of(seat, round_number, step)]
+
+    def of(self, seat: str | None = None, round_number: int | None = None, step: str | None = None) -> list[Request]:
+        """The requests that fit."""
         return [
-            ByteTokenizer().decode(request.prompt_token_ids)
+            request
             for request in self.requests
             if request.origin is not None
             and seat in (None, request.origin.seat)

@@ -44,8 +44,7 @@ TURNS = """\
 
 SWALLOWING = """\
 {% for m in messages %}<|{{ m.role }}|>
-{{ m.content }}<|end|>
-{% endfor %}{% if add_generation_prompt %}<|assistant|>
+{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>
 {% endif %}"""
 
 
@@ -140,11 +139,12 @@ def gemma_like(folder: Path) -> None:
 
 def unigram_nfkc(folder: Path) -> None:
     """Look-alikes are folded before matching, control tokens swallow white space, unknown characters become `<unk>`."""
-    from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, trainers
+    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
     page = (Path(__file__).parent.parent / "LICENSE").read_text()
     letters = [chr(code) for code in range(0x21, 0x7F)]
     tokenizer.train_from_iterator(
@@ -192,12 +192,29 @@ def loaded(name: str, folder: Path) -> Family:
     return Family(name, folder, HfTokenizer(folder))
 
 
-def with_template(family: Family, template: str, folder: Path, *, add: tuple[str, ...] = ()) -> Family:
-    """The same tokenizer under another chat template, with `add` as further control tokens."""
+def with_template(folder: Path, template: str, out: Path, *, add: tuple[str, ...] = ()) -> HfTokenizer:
+    """A tokenizer under another chat template, with `add` as control tokens that aren't declared special."""
     from tokenizers import AddedToken
+    from transformers import PreTrainedTokenizerFast
 
-    copy = family.own.__class__.from_pretrained(family.folder)
+    copy = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
     copy.add_tokens([AddedToken(text, normalized=False, special=False) for text in add])
     copy.chat_template = template
-    copy.save_pretrained(folder)
-    return Family(family.name, folder, HfTokenizer(folder))
+    copy.save_pretrained(out)
+    return HfTokenizer(out)
+
+
+CHATML_CONTROLS = ("<|im_start|>", "<|im_end|>")
+
+
+def bytes_only(folder: Path, template: str, *, controls: tuple[str, ...] = CHATML_CONTROLS) -> HfTokenizer:
+    """A token per byte and the named control tokens under any template: loads in a moment."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+    alphabet = {char: i for i, char in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    tokenizer = Tokenizer(models.BPE(vocab=alphabet, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_tokens([AddedToken(text, normalized=False, special=text.startswith("<|")) for text in controls])
+    _save(tokenizer, folder, template, eos_token="<|im_end|>")
+    return HfTokenizer(folder)

@@ -18,8 +18,9 @@ from localtable.types import LETTERS
 VOTE_KEY = "vote"
 PERSUADED_KEY = "persuaded_by"
 
-LABELS = (*LETTERS, *LETTERS.lower(), *"0123456789", *(letter * 2 for letter in LETTERS))
-"""What labels are taken from, in order: a panel can have 64 seats, more than there are letters."""
+LABELS = (*LETTERS, *LETTERS.lower(), *"0123456789", *(letter * 2 for letter in LETTERS), *"#$%&*+-=@")
+"""What labels are taken from, in order: a panel can have 64 seats, more than there are letters, and the scripted
+engine's vocabulary has no token of two."""
 
 _FORMS = ('{{"{key}":"{label}"}}', '{{"{key}": "{label}"}}', '{{ "{key}": "{label}" }}')
 """Ways to write a ballot; the first whose labels are tokens of their own in this tokenizer is taken."""

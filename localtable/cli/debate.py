@@ -55,19 +55,20 @@ def debate(
     from rich.console import Console
 
     from localtable.config.loading import home
+    from localtable.engines.registry import choose
+    from localtable.prompts import load_wording
     from localtable.report.terminal import print_result
     from localtable.runner import RunOptions, hold_debate
     from localtable.scheduler.devices import parse_size
-    from localtable.transcript import require_writable
     from localtable.types import Stop
 
     asked = read_question(question, options)
     panel = override(read_panel(panel_file, models, Stop("unanimous")), rounds=rounds, seed=seed, prompts=prompts)
     memory = parse_size(device_memory) if device_memory else None
     arguments = parse_engine_args(engine_args)
-    for path in (json_file, markdown_file):
-        if path is not None:
-            require_writable(path)
+    _check_outputs(json_file, markdown_file)
+    choose(engine)
+    load_wording(panel.prompts)
     console = Console(stderr=True)
     if fetch and engine != "scripted":
         _fetch(panel, console)
@@ -81,10 +82,10 @@ def debate(
             tell=stack.enter_context(_screen(asked, panel, console, quiet)),
             should_stop=should_stop,
             stream=console.is_terminal and not quiet,
-            on_partial=lambda partial: _write(partial, json_file, markdown_file, suffix=".partial"),
+            on_partial=lambda partial: _keep(partial, json_file, markdown_file, console),
         )
         transcript = hold_debate(asked, panel, run)
-    _write(transcript, json_file, markdown_file, suffix="")
+    _write(transcript, json_file, markdown_file)
     print_result(transcript, Console())
 
 
@@ -103,11 +104,41 @@ def _screen(question: Question, panel: Panel, console: Console, quiet: bool) -> 
     return LiveScreen(question, panel, console) if console.is_terminal else nullcontext(PlainLines(question, console))
 
 
-def _write(transcript: Transcript, json_file: Path | None, markdown_file: Path | None, *, suffix: str) -> None:
+def _check_outputs(*files: Path | None) -> None:
+    """Whether every output can be written, and what there is of it after an interruption: before anything loads."""
+    from localtable.errors import ConfigError
+    from localtable.transcript import require_writable
+
+    named = [file.resolve() for file in files if file is not None]
+    if len(set(named)) < len(named):
+        raise ConfigError(f"{named[0]} is named for two outputs", hint="Name a file for each.")
+    for file in files:
+        if file is not None:
+            require_writable(file)
+            require_writable(_partial(file))
+
+
+def _partial(file: Path) -> Path:
+    return file.with_name(f"{file.name}.partial")
+
+
+def _write(transcript: Transcript, json_file: Path | None, markdown_file: Path | None) -> None:
     from localtable.report.markdown import to_markdown
     from localtable.transcript import dump, to_json, write_text
 
     if json_file is not None:
-        write_text(json_file.with_name(json_file.name + suffix), dump(to_json(transcript)))
+        write_text(json_file, dump(to_json(transcript)))
     if markdown_file is not None:
-        write_text(markdown_file.with_name(markdown_file.name + suffix), to_markdown(transcript))
+        write_text(markdown_file, to_markdown(transcript))
+
+
+def _keep(partial: Transcript, json_file: Path | None, markdown_file: Path | None, console: Console) -> None:
+    """Keep what was finished before an error or an interruption: in files if any were named, else on the screen."""
+    from localtable.report.terminal import print_result
+
+    files = [file and _partial(file) for file in (json_file, markdown_file)]
+    if not any(files):
+        print_result(partial, console)
+    _write(partial, *files)
+    for file in filter(None, files):
+        click.echo(f"what was finished is in {file}", err=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
@@ -51,37 +53,40 @@ def run(arguments: Sequence[str]) -> int:
         result = cli.main([a for a in arguments if a != "--debug"], prog_name="localtable", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except LocaltableError as error:
-        if debug:
-            raise
-        _say(error.message, error.hint)
+        _say(error.message, error.hint, debug)
         return error.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        _say("interrupted", "")
+        _say("interrupted", "", debug)
         return 130
     except BrokenPipeError:
         # Whoever read our output has seen enough; nothing more can be said to them.
         sys.stdout = None
         return 1
-    except Exception as error:
-        if debug:
-            raise
-        _say(
-            f"unexpected {type(error).__name__}: {error}", "This is a defect: run it again with --debug and report it."
-        )
+    except Exception as error:  # noqa: BLE001  the last stop before a traceback
+        hint = "This is a defect: run it again with --debug and report it."
+        _say(f"unexpected {type(error).__name__}: {error}", hint, debug)
         return 1
 
 
-def _say(message: str, hint: str) -> None:
-    click.echo(f"Error: {message}", err=True)
+def _say(message: str, hint: str, debug: bool) -> None:
+    # Messages quote files and engines, and neither may steer the terminal.
+    from localtable.report.words import printable
+
+    if debug:
+        traceback.print_exc()
+    click.echo(f"Error: {printable(message)}", err=True)
     if hint:
-        click.echo(f"  → {hint}", err=True)
+        click.echo(f"  → {printable(hint)}", err=True)
 
 
 def main() -> None:
     """The console script."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A result with a dash in it is better off with an escape than lost, where the terminal has no dash.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 

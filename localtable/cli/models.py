@@ -37,7 +37,7 @@ def list_models(as_json: bool) -> None:
     cards = [load_card(card_id) for card_id in packaged_card_ids()]
     rows = [(card, store.find(card)) for card in cards]
     if as_json:
-        click.echo(json.dumps([_facts(card, files) for card, files in rows], indent=2))
+        click.echo(json.dumps([_facts(card, files) for card, files in rows], indent=2, ensure_ascii=False))
         return
     from localtable.weights import gigabytes
 
@@ -61,7 +61,7 @@ def show(model_id: str, as_json: bool) -> None:
     card = load_card(model_id)
     files = _store().find(card)
     if as_json:
-        click.echo(json.dumps(_facts(card, files), indent=2))
+        click.echo(json.dumps(_facts(card, files), indent=2, ensure_ascii=False))
         return
     click.echo(dump_card(card).rstrip())
     if files is None:

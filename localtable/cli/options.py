@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from localtable.config.loading import packaged
+from localtable.config.loading import packaged, path_from
 from localtable.errors import ConfigError
 from localtable.types import Panel, Question, Stop
 
@@ -62,17 +62,22 @@ def read_question(text: str, options: Sequence[str]) -> Question:
     """
     from localtable.config import load_question, parse_question
 
-    path = Path(text).expanduser()
-    is_file = text.endswith((".yaml", ".yml", ".json")) or (not any(map(str.isspace, text)) and path.is_file())
-    if is_file:
+    if text.endswith((".yaml", ".yml", ".json")) or (not any(map(str.isspace, text)) and _is_file(text)):
         if options:
             raise ConfigError(
                 f"{text} has its own options; -o can't add to them", hint="Leave -o out, or write the question here."
             )
-        return load_question(path)
+        return load_question(path_from(text, Path.cwd()))
     if not options:
         raise ConfigError("the question has no options", hint="Give at least two: -o Yes -o No.")
     return parse_question({"question": text, "options": list(options)}, "the question")
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return path_from(text, Path.cwd()).is_file()
+    except ConfigError:  # a question may have no space in it and be no path either
+        return False
 
 
 def read_panel(path: str | None, models: Sequence[str], default_stop: Stop) -> Panel:
@@ -86,7 +91,7 @@ def read_panel(path: str | None, models: Sequence[str], default_stop: Stop) -> P
     if path and models:
         raise ConfigError("both --panel and -m name who sits at the table", hint="Use one of them.")
     if not models:
-        file = Path(path).expanduser() if path else packaged("examples") / DEMO_PANEL
+        file = path_from(path, Path.cwd()) if path else packaged("examples") / DEMO_PANEL
         return load_panel(file, default_stop=default_stop)
     names = [load_card(model).name for model in models]
     counts, seen, seats = Counter(names), Counter[str](), []

@@ -8,12 +8,20 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
-import click
-
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
+
+
+SHOW_CURSOR = b"\x1b[?25h"
+"""The live screen hides it, and is not asked when the second signal ends everything."""
+
+
+def _write(said: bytes) -> None:
+    # Not through sys.stderr: a signal can arrive while that is being written to, and it is not reentrant.
+    with suppress(OSError):
+        os.write(2, said)
 
 
 @contextmanager
@@ -28,8 +36,10 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
         nonlocal asked
         asked += 1
         if asked > 1:
+            if os.isatty(2):
+                _write(SHOW_CURSOR)
             os._exit(130)
-        click.echo("\nstopping; what is finished will be kept (once more stops at once)", err=True)
+        _write(b"\nstopping; what is finished will be kept (once more stops at once)\n")
 
     before = {number: signal.signal(number, handle) for number in SIGNALS}
     try:

@@ -224,13 +224,14 @@ def validate(model: type[Model], data: Any, where: str) -> Model:
 
 
 def _describe(fault: Any, model: type[BaseModel]) -> tuple[str, str]:
-    place = ".".join(_walk(fault["loc"], model)[0])
+    keys, parent = _walk(fault["loc"], model)
+    place = ".".join(keys)
     got = fault.get("input")
     shown = "" if isinstance(got, dict | list) else f", got {_shorten(got)}"
     if fault["type"] == "extra_forbidden":
-        parent = _walk(fault["loc"][:-1], model)[1]
+        key = str(fault["loc"][-1])
         known = sorted(parent.model_fields) if parent is not None else []
-        return f"unknown key {_shorten(place)}", nearest(str(fault["loc"][-1]), known, kind="keys")
+        return f"unknown key {_shorten('.'.join([*keys, key]))}", nearest(key, known, kind="keys")
     if fault["type"] == "missing":
         return f"the key {place!r} is missing", f"Add {place!r}; docs/contracts.md shows the form."
     message = fault["msg"].removeprefix("Value error, ").replace(" after validation", "")
@@ -267,7 +268,7 @@ def _walk(loc: tuple[Any, ...], model: type[BaseModel]) -> tuple[list[str], type
         fields = current.model_fields if current is not None else {}
         if part in fields:
             current = next(iter(_models_in(fields[part].annotation)), None)
-        elif fields and not isinstance(part, int) and part != loc[-1]:
+        elif fields and not isinstance(part, int):
             continue
         keys.append(str(part))
     return keys, current

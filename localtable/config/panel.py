@@ -147,8 +147,8 @@ def _refuse_certain_refusals(peers: PeersFile, seats: tuple[Seat, ...], where: s
     for seat in seats:
         if peers.over == "refuse" and peers.max_tokens is not None and seat.sampling.max_tokens > peers.max_tokens:
             raise ConfigError(
-                f"{where}: {seat.name!r} may say {seat.sampling.max_tokens:,} tokens, and peers.max_tokens refuses turns "
-                f"of more than {peers.max_tokens:,}",
+                f"{where}: {seat.name!r} may say {seat.sampling.max_tokens:,} tokens, and peers.max_tokens refuses "
+                f"turns of more than {peers.max_tokens:,}",
                 hint="Raise peers.max_tokens, lower sampling.max_tokens, or set `peers: {over: head_tail}`.",
             )
 

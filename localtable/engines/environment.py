@@ -27,7 +27,7 @@ def environment(device: str, folder: Path, inherited: Mapping[str, str] = os.env
 
 def prepare(device: str) -> None:
     """Set this process's own environment for an engine that runs in it (scripts and tests)."""
-    os.environ.update(environment(device, home() / "vllm"))
+    os.environ.update(environment(device, Path(os.environ.get("VLLM_CACHE_ROOT") or home() / "vllm")))
 
 
 def _offline() -> dict[str, str]:
@@ -58,7 +58,6 @@ def _on_cpu() -> dict[str, str]:
     return {
         # Log-probabilities go through torch.compile: 11 - 17 s of the first request, and a compiler needed.
         "TORCHDYNAMO_DISABLE": "1",
-        "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # "auto" leaves one of two cores unused
     }
 
 

@@ -139,7 +139,7 @@ def _times_shown(content: Any, marker: str, text: str) -> int:
 
 def _shown_wrongly(role: Role, times: int) -> TemplateError:
     return TemplateError(
-        f"the chat template shows the content of a {role} turn {times} times, not once",
+        f"the chat template shows what the {role} says {times} times, not once",
         hint="Its model can't hold this debate as it is asked to.",
     )
 

@@ -80,10 +80,8 @@ class HfTokenizer(PromptTokenizer):
     """The tokenizer and chat template of a Hugging Face folder."""
 
     def __init__(self, folder: Path) -> None:
-        from transformers import AutoTokenizer
-
         try:
-            self._hf = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            self._hf = _tokenizer_class(folder).from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             self._full: FastTokenizer = self._hf.backend_tokenizer
         except Exception as error:
             raise PrerequisiteError(
@@ -154,8 +152,9 @@ class HfTokenizer(PromptTokenizer):
         cuts = self._cuts(encoding, len(text))
         if not cuts:
             # A character that the vocabulary lacks, so that it would become the unknown token.
-            lacking = len(text) == 1 and text != "?"
-            return self._encode_inert("?", at) if lacking else [i for i in ids if i not in self._added_ids]
+            instead = " " if text.isspace() else "?"
+            lacking = len(text) == 1 and text != instead
+            return self._encode_inert(instead, at) if lacking else [i for i in ids if i not in self._added_ids]
         parts = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
         inert = self._encode_inert(parts[0], at)
         for part in parts[1:]:
@@ -180,6 +179,17 @@ class HfTokenizer(PromptTokenizer):
             pieces.append(f"<0x{ord(label):02X}>")
         found = (self._full.token_to_id(piece) for piece in pieces)
         return tuple(i for i in found if i is not None and i not in self._added_ids)
+
+
+def _tokenizer_class(folder: Path) -> Any:
+    if (folder / "tokenizer.json").is_file():
+        from transformers import PreTrainedTokenizerFast
+
+        # Takes the file as it stands, and leaves torch alone: AutoTokenizer costs 3 s of processor time to import.
+        return PreTrainedTokenizerFast
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer
 
 
 def _is_text(token: Any) -> bool:

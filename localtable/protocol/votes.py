@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from localtable.types import Letter, Question, Stop, Verdict, VerdictKind
 
+SHARE_TOLERANCE = 5e-4
+"""What rounding to three places takes from a share; one vote of 64 is 0.0156."""
+
 
 def tally(question: Question, votes: Sequence[Letter]) -> dict[Letter, int]:
     """Votes by option, every option listed, in the question's own order."""
@@ -20,8 +23,8 @@ def leading(counts: Mapping[Letter, int]) -> tuple[Letter, ...]:
 
 def agreed(counts: Mapping[Letter, int], stop: Stop) -> bool:
     """Whether the leading option's share of the votes reaches the panel's."""
-    # A share of 2/3 written as 0.6667 of three seats is meant as two of them; a vote is never a thousandth.
-    return max(counts.values()) >= stop.agreement_share * sum(counts.values()) - 1e-3
+    # Two thirds are written as 0.667 or 0.6667 and meant as two of three seats, and as forty of sixty.
+    return max(counts.values()) / sum(counts.values()) >= stop.agreement_share - SHARE_TOLERANCE
 
 
 def verdict(counts: Mapping[Letter, int], rounds: int, stop: Stop) -> Verdict:

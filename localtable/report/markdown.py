@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from localtable.report.words import agreement_line, change_line, changed_turns, printable, result_line
+from localtable.report.words import agreement_line, change_line, changed_turns, one_line, printable, result_line
 from localtable.types import Round, Transcript, Turn
 
 
@@ -53,9 +53,14 @@ def _turn(transcript: Transcript, round_: Round, turn: Turn) -> str:
 
 
 def _inert(text: str) -> str:
-    one_line = " ".join(printable(text).split())
-    return re.sub(r"([\\`*_{}\[\]<>#+|~!])", r"\\\1", one_line).replace("&", "&amp;")
+    """One line of text that renders as itself, whatever it holds."""
+    escaped = re.sub(r"([\\`*_{}\[\]<>#+|~!$])", r"\\\1", one_line(printable(text))).replace("&", "&amp;")
+    # At the beginning of a line these would make a list, a rule or the heading of what stands above.
+    return re.sub(r"^(\d*)([-=.)])", r"\1\\\2", escaped)
 
 
 def _quoted(text: str) -> str:
-    return "\n".join(f"> {_inert(line)}".rstrip() for line in text.strip().splitlines())
+    lines = [_inert(line) for line in printable(text).strip().split("\n")]
+    # A backslash at its end keeps a line apart from the next one, where the text had them apart.
+    breaks = ["\\" if line and after else "" for line, after in zip(lines, [*lines[1:], ""], strict=True)]
+    return "\n".join(f"> {line}{end}".rstrip() for line, end in zip(lines, breaks, strict=True)) if any(lines) else ""

@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from localtable.report.words import agreement_line, change_line, changed_turns, printable, result_line
+from localtable.report.words import agreement_line, change_line, changed_turns, one_line, printable, result_line
 from localtable.types import Letter, Transcript
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red", "bright_cyan", "bright_magenta")
@@ -59,7 +59,7 @@ def _votes(transcript: Transcript) -> Table:
 
 def _vote(transcript: Transcript, letter: Letter, confidence: float | None) -> Text:
     sure = "" if confidence is None else f" {confidence:.0%}"
-    return Text(printable(transcript.question.text_of(letter)) + sure, style=colour_of(letter))
+    return Text(printable(one_line(transcript.question.text_of(letter))) + sure, style=colour_of(letter))
 
 
 def _statements(transcript: Transcript) -> Group:
@@ -67,7 +67,7 @@ def _statements(transcript: Transcript) -> Group:
     parts: list[Text | Padding] = [Text(f"What was said in round {last.number}", style="bold")]
     for turn in last.turns:
         cut = " (cut at its token bound)" if turn.truncated else ""
-        vote = printable(transcript.question.text_of(turn.ballot.vote))
+        vote = printable(one_line(transcript.question.text_of(turn.ballot.vote)))
         parts.append(
             Text.assemble("  ", (printable(turn.seat), "bold"), " — ", (vote, colour_of(turn.ballot.vote)), cut)
         )

@@ -11,7 +11,7 @@ _KINDS = {"unanimous": "Unanimous", "majority": "Majority", "plurality": "Plural
 
 def result_line(question: Question, verdict: Verdict) -> str:
     """`Unanimous — Yes (6/6 votes)`; a tie names every leading option."""
-    names = ", ".join(question.text_of(letter) for letter in verdict.options)
+    names = ", ".join(one_line(question.text_of(letter)) for letter in verdict.options)
     each = " each" if len(verdict.options) > 1 else ""
     return f"{_KINDS[verdict.kind]} — {names} ({verdict.votes}/{verdict.of} votes{each})"
 
@@ -33,19 +33,26 @@ def changed_turns(transcript: Transcript) -> list[tuple[Round, Turn, Turn]]:
 
 def change_line(question: Question, number: int, before: Turn, after: Turn) -> str:
     """`Ada: Yes → No in round 2, persuaded by Bob`."""
-    old, new = question.text_of(before.ballot.vote), question.text_of(after.ballot.vote)
+    old, new = (one_line(question.text_of(turn.ballot.vote)) for turn in (before, after))
     by = f"persuaded by {after.ballot.persuaded_by}" if after.ballot.persuaded_by else "by its own reasoning"
     return f"{after.seat}: {old} → {new} in round {number}, {by}"
 
 
+def one_line(text: str) -> str:
+    """A text whose line ends are spaces: an option of two lines can't pass for two lines of ours."""
+    return " ".join(text.split())
+
+
 def printable(text: str) -> str:
     """A text with everything that steers a terminal or turns the reading direction written out instead."""
+    text = text.replace("\r\n", "\n")
     return "".join(char if char in "\n\t" or _harmless(char) else _written_out(char) for char in text)
 
 
 def _harmless(char: str) -> bool:
-    # Cc: control characters; Cf: direction overrides, zero-width marks; Co, Cs, Cn: what no font can show.
-    return unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+    # Cc: control characters; Cf: direction overrides, zero-width marks; Co, Cs, Cn: what no font can show; Zl, Zp: line
+    # ends that are not \n.
+    return unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 def _written_out(char: str) -> str:

@@ -77,7 +77,7 @@ class Loop:
             while self._at_work:
                 self._flush()
                 if self._should_stop():
-                    raise InterruptedRun("interrupted", hint="What was finished has been kept.")
+                    raise InterruptedRun("interrupted")
                 yield from self._handle(self._pool.poll())
         finally:
             open_still = [entry for entry in opened if entry.debate.open_round is not None]
@@ -151,7 +151,7 @@ class Loop:
             raise EngineError(
                 f"{turn.model.card.id} failed at the {turn.step} of {turn.seat.name!r} in round {turn.round_number} "
                 f"of {turn.debate.question.id!r}, {turn.tries} of {MAX_TRIES} times: {failure.message}",
-                hint="Nothing finished is lost.",
+                hint="Run it again; if it fails again, another --engine may not.",
             )
         self._ask(turn, entry)
 

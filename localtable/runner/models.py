@@ -6,17 +6,20 @@ refused with its figures before a minute is spent on loading.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from localtable.ballots import PERSUADED_KEY, VOTE_KEY, LabelSet, probe_labels
 from localtable.errors import ConfigError, PlacementError
 from localtable.prompts import PromptTokenizer, Renderer, ShownTurn, Wording
-from localtable.types import Card, Panel, Question, Seat
+from localtable.prompts.wording import fill
+from localtable.types import Card, Letter, Panel, Question, Seat
 
 MIN_SHOWN_TOKENS = 32
 """A peer's turn cut below this says nothing any more."""
+AROUND_MARK_TOKENS = 16
+"""What is left of a cut turn before and behind the mark, at least."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,17 @@ class Model:
         """The most tokens that any seat of this model can need for a turn on this question, prompt to last ballot.
 
         Raises:
-            PlacementError: More than the model's context; with `peers: {over: head_tail}` only if even turns cut to
-                `MIN_SHOWN_TOKENS` don't fit.
+            PlacementError: More than the model's context; with `peers: {over: head_tail}` only if turns would have to
+                be cut so short that nothing of them is left.
         """
-        return max(self._longest_for(seat, question) for seat in self.seats)
+        bounds = self.shown_bounds(question) if self.panel.rounds > 1 else {}
+        if self.panel.peers.over == "head_tail" and bounds and min(bounds.values()) < self._least_shown:
+            raise PlacementError(
+                f"each of {len(bounds)} seats' turns would be cut to {min(bounds.values())} tokens for {self.card.id}, "
+                f"whose context is {self.context_length:,}; {self._least_shown} are needed to leave something",
+                hint=self._how_to_fit(),
+            )
+        return max(self._longest_for(seat, question, sum(bounds.values())) for seat in self.seats)
 
     def shown_bounds(self, question: Question) -> dict[str, int]:
         """By author: the most tokens of this model that a turn may take in what is shown to its seats."""
@@ -57,38 +67,55 @@ class Model:
         bounds = {author.name: self.renderer.turn_bound(author, peers) for author in self.panel.seats}
         if peers.over == "refuse" or self.panel.rounds == 1:
             return bounds
-        room = self.context_length - max(self._fixed(seat, question) for seat in self.seats)
-        share = room // len(bounds)
-        return {name: min(bound, max(share, 0)) for name, bound in bounds.items()}
+        # Short turns are granted the mark's room: one of many short lines can take more than its tokens.
+        least = self._least_shown if peers.max_tokens is None else 0
+        share = max(self._room(question) // len(bounds), 0)
+        return {name: min(max(bound, least), share) for name, bound in bounds.items()}
 
-    def _longest_for(self, seat: Seat, question: Question) -> int:
+    @cached_property
+    def _room(self) -> Callable[[Question], int]:
+        """Tokens of the context that are left for what peers said; kept, since every turn of a debate asks."""
+
+        def room(question: Question) -> int:
+            return self.context_length - max(self._fixed(seat, question) for seat in self.seats)
+
+        return lru_cache(maxsize=1024)(room)
+
+    @cached_property
+    def _least_shown(self) -> int:
+        mark = fill(self.renderer.wording.parts.cut, {"count": "100000"})
+        return max(MIN_SHOWN_TOKENS, self.renderer.shown_tokens(mark) + AROUND_MARK_TOKENS)
+
+    def _longest_for(self, seat: Seat, question: Question, shown: int) -> int:
         fixed = self._fixed(seat, question)
-        bounds = self.shown_bounds(question)
-        shown = sum(bounds.values()) if self.panel.rounds > 1 else 0
-        need = fixed + shown
-        cut_away = self.panel.peers.over == "head_tail" and min(bounds.values()) < MIN_SHOWN_TOKENS
-        if need > self.context_length or (self.panel.rounds > 1 and cut_away):
+        if fixed + shown > self.context_length:
             raise PlacementError(
                 f"seat {seat.name!r} can need {fixed:,} tokens of its own and {shown:,} for what "
-                f"{len(bounds)} seats said; {self.card.id} has a context of {self.context_length:,}",
+                f"{len(self.panel.seats)} seats said; {self.card.id} has a context of {self.context_length:,}",
                 hint=self._how_to_fit(),
             )
-        return need
+        return fixed + shown
 
     def _how_to_fit(self) -> str:
         if self.panel.peers.over == "refuse":
             return "Lower sampling.max_tokens, take fewer seats, or set `peers: {over: head_tail}` to have turns cut."
+        if (self.panel.peers.max_tokens or self._least_shown) < self._least_shown:
+            return "Raise peers.max_tokens."
         return "Lower sampling.max_tokens or thinking.max_tokens, shorten the question, or take fewer seats."
 
     def _fixed(self, seat: Seat, question: Question) -> int:
         """Tokens of a turn apart from what peers' statements fill in."""
-        renderer = self.renderer
+        renderer, at = self.renderer, self.panel.ballot_at
         turns = self._empty_turns(question) if self.panel.rounds > 1 else []
-        prompt = len(renderer.statement(question, seat, turns))
         thinking = seat.thinking.max_tokens + len(renderer.think_closing(forced=True)) if seat.thinking.on else 0
-        vote = self.labels_for_vote(len(question.options))
-        ballot = len(renderer.ballot_after(question, seat, question.letters)) + len(vote.prefix_ids) + 1
-        return prompt + thinking + seat.sampling.max_tokens + ballot + self._persuaded_tokens(seat, question)
+        said = len(renderer.statement(question, seat, turns)) + thinking + seat.sampling.max_tokens
+        label = len(self.labels_for_vote(len(question.options)).prefix_ids) + 1
+        persuaded = self._persuaded_tokens(seat, question)
+        # The ballot before the statement has a prompt of its own, which a wording can make the longer one.
+        before = len(renderer.ballot_before(question, seat, turns, question.letters)) + label if at != "after" else 0
+        if at == "before":
+            return max(said, before + persuaded)
+        return max(said + len(renderer.ballot_after(question, seat, question.letters)) + label + persuaded, before)
 
     def _persuaded_tokens(self, seat: Seat, question: Question) -> int:
         peers = [other.name for other in self.panel.seats if other.name != seat.name]
@@ -96,13 +123,17 @@ class Model:
             return 0
         labels = self.labels_for_peers(len(peers))
         names = dict(zip(labels.labels, [*peers, self.renderer.wording.parts.ballot.own_reasoning], strict=True))
-        longest = max(question.letters, key=lambda letter: len(question.text_of(letter)))
+        longest = self._longest_option(question)
         closing = 4  # the rest of the ballot behind its label: `"}`
         text = self.renderer.persuaded(question, seat, longest, longest, names)
         return closing + len(text) + len(labels.prefix_ids) + 1
 
+    def _longest_option(self, question: Question) -> Letter:
+        encode = self.renderer.tokenizer.encode_plain
+        return max(question.letters, key=lambda letter: len(encode(question.text_of(letter))))
+
     def _empty_turns(self, question: Question) -> list[ShownTurn]:
-        longest = max(question.letters, key=lambda letter: len(question.text_of(letter)))
+        longest = self._longest_option(question)
         return [ShownTurn(author.name, longest, "") for author in self.panel.seats]
 
 
@@ -124,8 +155,14 @@ def build_models(
 
     Raises:
         TemplateError: A seat is to think and its model can't be told to.
-        ConfigError: `engine.max_model_len` is above a model's context.
+        ConfigError: `engine.max_model_len` is above a model's context; a seat's name means something else here.
     """
+    own_reasoning = wording.parts.ballot.own_reasoning
+    if any(seat.name == own_reasoning for seat in panel.seats):
+        raise ConfigError(
+            f"a seat is called {own_reasoning!r}, which these prompts say for a mind changed without a peer",
+            hint="Give the seat another name.",
+        )
     models: dict[str, Model] = {}
     for card in panel.cards:
         renderer = Renderer(card, tokenizers[card.id], wording)

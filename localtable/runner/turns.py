@@ -94,9 +94,9 @@ class TurnAtWork:
 
     def _stop_ids(self) -> tuple[int, ...]:
         ids = self.model.renderer.stop_ids
-        if self.step == "thinking":
-            return (*ids, *self.model.renderer.think_end_ids)
-        return ids
+        end = self.model.renderer.think_end_ids
+        # A marker of several ids, as the scripted engine's vocabulary has it, can't be stopped at: each is text too.
+        return (*ids, *end) if self.step == "thinking" and len(end) == 1 else ids
 
     def _prompt(self) -> tuple[tuple[int, ...], Sampling, LabelSet | None]:
         renderer, question, seat = self.model.renderer, self.debate.question, self.seat
@@ -273,7 +273,7 @@ def _shown(debate: Debate, turns: Sequence[Turn], model: Model) -> tuple[tuple[S
 
 def _refuse_too_long(turns: Sequence[Turn], model: Model, bounds: Mapping[str, int], *, each: bool) -> None:
     # A bound that the panel names holds for every turn; the computed ones only have to hold together.
-    lengths = {turn.seat: len(model.renderer.tokenizer.encode_plain(turn.statement)) for turn in turns}
+    lengths = {turn.seat: model.renderer.shown_tokens(turn.statement) for turn in turns}
     over = [seat for seat, length in lengths.items() if length > bounds[seat]]
     if not over or (not each and sum(lengths.values()) <= sum(bounds.values())):
         return

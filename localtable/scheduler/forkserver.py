@@ -2,7 +2,8 @@
 
 multiprocessing has one too, but a single one per process, whose `start` blocks until everything is imported, which
 swallows an ImportError and which imports the user's main module again in every child. This one runs as
-`python -m localtable.scheduler.forkserver`, in an environment of its own, and says what it could not import.
+`python -m localtable.scheduler.forkserver`, in an environment of its own, and says what it could not import. Where a
+fork is not safe (nothing imported yet, as on macOS, or CUDA already initialised) it starts fresh interpreters.
 """
 
 from __future__ import annotations
@@ -22,17 +23,26 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import recv_handle
 from select import POLLHUP, poll
 
+from localtable.scheduler.worker_loop import become_worker
+
 
 def main() -> None:
     """Serve until the main process goes away: `… FILE_DESCRIPTOR JSON_LIST_OF_MODULES`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = Connection(int(sys.argv[1]))
+    modules = json.loads(sys.argv[2])
     gc.disable()  # a quarter of the import time goes into collecting what is never garbage
-    _preload(json.loads(sys.argv[2]), control.fileno())
+    _preload(modules, control.fileno())
     gc.freeze()  # vLLM collects five times while it loads: without this each one walks, and unshares, all of it
+    _Server(control, forks=bool(modules) and not _has_cuda()).serve()
+
+
+def _has_cuda() -> bool:
+    """Whether an import has initialised CUDA, which a forked child could not use: by torch, or by its device file."""
     if "torch" in sys.modules and sys.modules["torch"].cuda.is_initialized():
-        sys.exit("an import opened a CUDA context, which workers forked from here could not use")
-    _Server(control).serve()
+        return True
+    descriptors = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
+    return any(os.path.realpath(path).startswith("/dev/nvidia-uvm") for path in descriptors)
 
 
 def _preload(modules: Sequence[str], control: int) -> None:
@@ -58,10 +68,12 @@ def _die_with(descriptor: int, is_done: Callable[[], bool]) -> None:
 
 
 class _Server:
-    """Forks on request, reaps what ended, and says how it ended."""
+    """Starts workers on request, reaps what ended, and says how it ended."""
 
-    def __init__(self, control: Connection) -> None:
+    def __init__(self, control: Connection, *, forks: bool) -> None:
+        """Without `forks` each worker is a fresh interpreter that imports for itself."""
         self._control = control
+        self._start = self._fork if forks else self._spawn
         self._children: set[int] = set()
         self._woken, wakes = socket.socketpair()
         self._woken.setblocking(False)
@@ -82,18 +94,23 @@ class _Server:
                     pipe = recv_handle(self._control)
                 except (EOFError, OSError):
                     return  # the main process is gone; the workers see that for themselves
-                self._fork(pipe, log)
+                os.set_inheritable(pipe, True)
+                self._children.add(self._start(pipe, log))
+                os.close(pipe)
 
-    def _fork(self, pipe: int, log: str) -> None:
+    def _fork(self, pipe: int, log: str) -> int:
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for end in (self._control, self._woken, self._wakes):
                 end.close()
-            _become_worker(pipe, log)
-        os.close(pipe)
-        self._children.add(pid)
+            become_worker(pipe, log)
+        return pid
+
+    def _spawn(self, pipe: int, log: str) -> int:
+        command = [sys.executable, "-m", "localtable.scheduler.worker_loop", str(pipe), log]
+        return os.posix_spawn(sys.executable, command, os.environ)
 
     def _reap(self) -> None:
         for pid in list(self._children):
@@ -110,26 +127,6 @@ def _kill_group(pid: int) -> None:
     # Nobody left; macOS says the second of a group of zombies.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-
-
-def _become_worker(pipe: int, log: str) -> None:
-    code = 1
-    try:
-        gc.enable()
-        os.setsid()
-        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        os.close(output)
-        from localtable.scheduler.worker_loop import run
-
-        code = run(Connection(pipe))
-    except BaseException:  # noqa: BLE001  nothing may climb into the server's loop, of which this is a copy
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,11 @@
-"""What passes between the main process and a worker: plain frozen values, pickled over a pipe of their own."""
+"""What passes between the main process and a worker: plain frozen values, pickled over a pipe of their own.
+
+`EngineHandle` is the end of it that the pool holds, wherever the engine runs.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,3 +63,33 @@ class Died:
 
 ToWorker = Load | Submit | Abort | Close
 FromWorker = Ready | Events | Died
+
+
+class EngineHandle(ABC):
+    """One engine as the pool sees it: messages in, messages out, nothing that blocks."""
+
+    spec: EngineSpec
+
+    @abstractmethod
+    def fileno(self) -> int:
+        """Readable when `poll` has something; not to be asked for once `Died` was given or the engine is closed."""
+
+    @abstractmethod
+    def submit(self, requests: Sequence[Request]) -> None:
+        """Hand over requests, at any time, also before `Ready`."""
+
+    @abstractmethod
+    def abort(self, request_ids: Sequence[str]) -> None:
+        """Forget requests; completions that are already on their way still arrive."""
+
+    @abstractmethod
+    def poll(self) -> list[FromWorker]:
+        """What has come since the last call, at once; `Died` comes once and last."""
+
+    @abstractmethod
+    def close(self, timeout: float = 5.0) -> None:
+        """End the engine and free what it holds; kill it after `timeout` seconds. May be called twice."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """End the engine now."""

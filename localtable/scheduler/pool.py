@@ -14,7 +14,7 @@ from multiprocessing.connection import wait
 from typing import Literal
 
 from localtable.engines.base import EngineInfo, EngineSpec, Event, Request, Tokens
-from localtable.errors import PlacementError
+from localtable.errors import LocaltableError, PlacementError
 from localtable.scheduler.devices import GIB
 from localtable.scheduler.messages import Died, FromWorker, Ready
 from localtable.scheduler.worker import EngineHandle
@@ -105,6 +105,7 @@ class EnginePool:
         self._take_turns = take_turns
         self._loads_at_once = loads_at_once
         self._turn: str | None = None
+        self._death: LocaltableError | None = None
 
     # ── what a runner calls ───────────────────────────────────────────────────────────────────────────────
 
@@ -116,14 +117,19 @@ class EnginePool:
         """Load, dispatch, and wait for what happens.
 
         Raises:
-            LocaltableError: An engine died: `EngineLoadError` while loading, `EngineError` later.
+            LocaltableError: An engine died: `EngineLoadError` while loading, `EngineError` later. What came out of
+                any engine before that has been given.
         """
+        if self._death is not None:
+            raise self._death
         events: list[PoolEvent] = [Loading(model_id) for model_id in self._place()]
         self._dispatch()
         if events:
             return events
         for model_id, message in self._wait(timeout_s):
             events += self._take(model_id, message)
+        if self._death is not None and not events:
+            raise self._death
         return events
 
     def abort(self) -> None:
@@ -208,7 +214,8 @@ class EnginePool:
             return [Loaded(model_id, message.info, time.monotonic() - slot.since)]
         if isinstance(message, Died):
             slot.handle, slot.state = None, "unloaded"
-            raise message.error
+            self._death = self._death or message.error
+            return []
         for event in message.events:
             if not isinstance(event, Tokens):
                 slot.running.discard(event.request_id)

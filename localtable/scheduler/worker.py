@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -22,150 +21,50 @@ from multiprocessing.reduction import send_handle
 from pathlib import Path
 from typing import Self
 
-from localtable.engines.base import Engine, EngineSpec, Request, Tokens
+from localtable.engines.base import EngineSpec, Request
 from localtable.engines.environment import environment
-from localtable.engines.registry import create_engine
 from localtable.errors import EngineError, EngineLoadError, LocaltableError
-from localtable.scheduler.messages import Abort, Close, Died, Events, FromWorker, Load, Ready, Submit, ToWorker
+from localtable.scheduler.inline import InlineEngine
+from localtable.scheduler.messages import (
+    Abort,
+    Close,
+    Died,
+    EngineHandle,
+    Events,
+    FromWorker,
+    Load,
+    Ready,
+    Submit,
+    ToWorker,
+)
 
-__all__ = [
-    "Died",
-    "EngineHandle",
-    "EngineProcess",
-    "Events",
-    "ForkServer",
-    "FromWorker",
-    "InlineEngine",
-    "Ready",
-    "Workers",
-]
+__all__ = ["Died", "EngineHandle", "EngineProcess", "Events", "ForkServer", "InlineEngine", "Ready", "Workers"]
 
 PRELOAD = {
     "vllm": (
-        "localtable.scheduler.worker_loop",
         "localtable.engines.vllm_engine",
         "vllm.v1.engine.llm_engine",
         "vllm.v1.executor.uniproc_executor",
         "vllm.v1.structured_output.backend_outlines",
-        "outlines_core",
-        # What vLLM itself imports only while it loads a model.
         "vllm.renderers.hf",
-        "vllm.model_executor.model_loader.default_loader",
-        "vllm.model_executor.layers.quantization.compressed_tensors.compressed_tensors",
+        "outlines_core",
     ),
-    "transformers": ("localtable.scheduler.worker_loop", "localtable.engines.transformers_engine", "transformers"),
+    "transformers": ("localtable.engines.transformers_engine", "transformers"),
 }
 """What a fork server of each kind imports; a name that fails here fails again, and is told, in the worker."""
 
-VLLM_WORKER = {"cpu": "vllm.v1.worker.cpu_worker", "cuda": "vllm.v1.worker.gpu_worker"}
+PRELOAD_ON_CPU = {
+    "vllm": (
+        "vllm.v1.worker.cpu_worker",
+        "vllm.model_executor.model_loader.default_loader",
+        "vllm.model_executor.layers.quantization.compressed_tensors.compressed_tensors",
+    )
+}
+"""What vLLM imports while it loads a model; on a GPU some of it may touch the device, too early before a fork."""
 
 LOG_TAIL_LINES = 15
 LOG_DAYS = 7
 """Logs of earlier runs are deleted after this."""
-
-
-class EngineHandle(ABC):
-    """One engine as the pool sees it: messages in, messages out, nothing that blocks."""
-
-    spec: EngineSpec
-
-    @abstractmethod
-    def fileno(self) -> int:
-        """Readable when `poll` has something; not to be asked for once `Died` was given or the engine is closed."""
-
-    @abstractmethod
-    def submit(self, requests: Sequence[Request]) -> None:
-        """Hand over requests, at any time, also before `Ready`."""
-
-    @abstractmethod
-    def abort(self, request_ids: Sequence[str]) -> None:
-        """Forget requests; completions that are already on their way still arrive."""
-
-    @abstractmethod
-    def poll(self) -> list[FromWorker]:
-        """What has come since the last call, at once; `Died` comes once and last."""
-
-    @abstractmethod
-    def close(self, timeout: float = 5.0) -> None:
-        """End the engine and free what it holds; kill it after `timeout` seconds. May be called twice."""
-
-    @abstractmethod
-    def kill(self) -> None:
-        """End the engine now."""
-
-
-class InlineEngine(EngineHandle):
-    """An engine in this process, for one that loads nothing and never waits."""
-
-    def __init__(self, spec: EngineSpec) -> None:
-        self.spec = spec
-        self._readable, self._bell = os.pipe()
-        self._rung = False
-        self._unfinished: set[str] = set()
-        self._engine: Engine | None = None
-        self._waiting: list[FromWorker] = []
-        try:
-            self._engine = create_engine(spec)
-            self._waiting.append(Ready(self._engine.info(), 0.0))
-        except LocaltableError as error:
-            self._waiting.append(Died(error))
-        self._ring()
-
-    def fileno(self) -> int:
-        return self._readable
-
-    def submit(self, requests: Sequence[Request]) -> None:
-        if self._engine is None:
-            return
-        try:
-            self._engine.submit(requests)
-        except LocaltableError as error:
-            self._die(error)
-        self._unfinished.update(request.request_id for request in requests)
-        self._ring()
-
-    def abort(self, request_ids: Sequence[str]) -> None:
-        if self._engine is not None:
-            self._engine.abort(request_ids)
-        self._unfinished.difference_update(request_ids)
-
-    def poll(self) -> list[FromWorker]:
-        if self._engine is not None and self._unfinished:
-            try:
-                events = self._engine.step()
-            except LocaltableError as error:
-                self._die(error)
-            else:
-                self._unfinished.difference_update(e.request_id for e in events if not isinstance(e, Tokens))
-                self._waiting += [Events(events)] if events else []
-        messages, self._waiting = self._waiting, []
-        if not self._unfinished and self._rung:
-            os.read(self._readable, 1)
-            self._rung = False
-        return messages
-
-    def close(self, timeout: float = 5.0) -> None:
-        if self._bell < 0:
-            return
-        if self._engine is not None:
-            self._engine.close()
-        self._engine = None
-        os.close(self._readable)
-        os.close(self._bell)
-        self._readable = self._bell = -1
-
-    def kill(self) -> None:
-        self.close()
-
-    def _die(self, error: LocaltableError) -> None:
-        self._waiting.append(Died(error))
-        self._unfinished.clear()
-        self._engine = None
-
-    def _ring(self) -> None:
-        if not self._rung:
-            os.write(self._bell, b".")
-            self._rung = True
 
 
 class EngineProcess(EngineHandle):
@@ -364,11 +263,10 @@ class Workers:
 
 
 def modules_to_preload(kind: str, device: str, platform: str = sys.platform) -> tuple[str, ...]:
-    """What a fork server imports; nothing on macOS, where frameworks don't survive a fork."""
+    """What a fork server imports; nothing on macOS, where frameworks don't survive a fork, so nothing is forked."""
     if platform == "darwin":
         return ()
-    worker = VLLM_WORKER.get(device.partition(":")[0]) if kind == "vllm" else None
-    return (*PRELOAD[kind], *((worker,) if worker else ()))
+    return PRELOAD[kind] + (PRELOAD_ON_CPU.get(kind, ()) if device == "cpu" else ())
 
 
 def _safe(name: str) -> str:

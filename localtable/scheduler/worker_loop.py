@@ -6,6 +6,7 @@ end of the main process, however it ends, is seen at once, even while a model lo
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ import time
 import traceback
 from collections import deque
 from multiprocessing.connection import Connection
+from typing import NoReturn
 
 from localtable.engines.base import Engine, Tokens
 from localtable.engines.registry import create_engine
@@ -50,7 +52,28 @@ class _Inbox:
                 self._arrived.notify()
 
 
-def run(pipe: Connection) -> int:
+def become_worker(pipe: int, log: str) -> NoReturn:
+    """Turn this process, just forked or just started, into a worker: `pipe` is a descriptor, `log` a path."""
+    code = 1
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        gc.enable()
+        os.setsid()
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.close(output)
+        os.set_inheritable(pipe, False)
+        code = _run(Connection(pipe))
+    except BaseException:  # noqa: BLE001  nothing may climb into the server's loop, of which a fork is a copy
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _run(pipe: Connection) -> int:
     """Serve one engine over `pipe` until it is closed or dies.
 
     Returns:
@@ -101,3 +124,7 @@ def _die(pipe: Connection, error: Exception, kind: type[LocaltableError], what: 
     message: FromWorker = Died(error)
     pipe.send(message)
     return 1
+
+
+if __name__ == "__main__":
+    become_worker(int(sys.argv[1]), sys.argv[2])

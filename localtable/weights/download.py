@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 4
 """Attempts in a row without a single new byte before a download is given up."""
-CHUNK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,7 @@ def _attempt(client: httpx.Client, link: Link, part: Path, advance: Advance, is_
             digest = hashlib.sha256()
             advance(-start)
         with part.open("ab" if response.status_code == 206 else "wb") as file:
-            for chunk in response.iter_raw(CHUNK_BYTES):
+            for chunk in response.iter_raw():  # as it arrives: what is waited for is lost at a cut
                 if is_unwanted():
                     raise SourceUnavailableError(f"{link.name}: no longer wanted")
                 file.write(chunk)

@@ -46,8 +46,10 @@ def convert_gguf(source: Path, out: Path, work: Workplace) -> tuple[FileSum, ...
         PrerequisiteError: The file is broken, or of a kind that can't be converted faithfully.
     """
     command = [sys.executable, "-m", "localtable.weights.gguf_convert", str(source), str(out)]
-    # Offline: everything is in the file. No bars: their escapes would bury a traceback.
+    # Offline: everything is in the file. No bars: their escapes would bury a traceback. One thread: it works on rows
+    # of a million weights, and threads would wait for each other longer than they work.
     environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "TQDM_DISABLE": "1",

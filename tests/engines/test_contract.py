@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 
 import pytest
+from subjects import MAX_MODEL_LEN, MAX_NUM_SEQS, Subject
 
 from localtable.engines.base import Completion, Constraint, Event, Failure, Request, Tokens, generate
 from localtable.errors import EngineError
-from tests.engines.conftest import MAX_MODEL_LEN, MAX_NUM_SEQS, Subject
 
 QUESTIONS = (
     "Which is larger, a whale or a cat?",
@@ -198,7 +198,7 @@ def test_a_ballot_is_one_allowed_token_with_a_whole_distribution(subject: Subjec
 
 def test_a_distribution_is_taken_before_temperature_and_penalties(subject: Subject) -> None:
     plain = completed(subject, [vote(subject, QUESTIONS[0], temperature=0.0)])[0]
-    bent = completed(subject, [vote(subject, QUESTIONS[0], temperature=3.0, repetition_penalty=1.5, top_p=0.5)])[0]
+    bent = completed(subject, [vote(subject, QUESTIONS[0], temperature=1.9, repetition_penalty=1.5, top_p=0.5)])[0]
     assert bent.logprobs == pytest.approx(plain.logprobs, abs=1e-3)
 
 
@@ -317,7 +317,7 @@ def test_what_cant_be_served_fails_alone(subject: Subject) -> None:
 
 
 def test_an_id_in_use_is_refused_and_the_batch_with_it(subject: Subject) -> None:
-    if subject.kind == "vllm":
+    if subject.kind != "scripted":
         pytest.skip("behind a worker it ends the worker: the caller's defect")
     running = subject.request(QUESTIONS[3], stream=True, max_tokens=6, min_tokens=6)
     subject.engine.submit([running])

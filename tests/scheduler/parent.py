@@ -6,7 +6,8 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from localtable.engines.base import Completion, EngineSpec, Failure, Request
-from localtable.scheduler.worker import Died, Events, ForkServer, Ready, modules_to_preload
+from localtable.scheduler.messages import Died, Events, Ready
+from localtable.scheduler.worker import ForkServer, modules_to_preload
 from localtable.types import Sampling
 
 

@@ -18,8 +18,9 @@ import pytest
 
 from localtable.engines.base import Completion, EngineSpec, Origin, Request, Tokens
 from localtable.errors import ConfigError, EngineError, EngineLoadError
-from localtable.scheduler.messages import FromWorker
-from localtable.scheduler.worker import Died, EngineHandle, Events, ForkServer, InlineEngine, Ready, Workers
+from localtable.scheduler.inline import InlineEngine
+from localtable.scheduler.messages import Died, EngineHandle, Events, FromWorker, Ready
+from localtable.scheduler.worker import ForkServer, Workers
 from localtable.types import Sampling
 
 PARENT = Path(__file__).with_name("parent.py")
@@ -65,10 +66,11 @@ def gone(pid: int, seconds: float) -> bool:
     return False
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[ForkServer]:
-    """A fork server that has imported nothing heavy."""
-    made = ForkServer(["localtable.scheduler.worker_loop"], "cpu", tmp_path, tmp_path / "server.log")
+@pytest.fixture(params=["forks", "spawns"])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ForkServer]:
+    """A server that has imported nothing heavy and forks, or one that has imported nothing and so does not fork."""
+    modules = ["localtable.scheduler.worker_loop"] if request.param == "forks" else []
+    made = ForkServer(modules, "cpu", tmp_path, tmp_path / "server.log")
     yield made
     made.close()
 

@@ -25,11 +25,12 @@ class Loopback:
     """What the server has, how it behaves, and what it was asked for."""
 
     files: dict[str, bytes] = field(default_factory=dict)
-    types: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, dict[str, str]] = field(default_factory=dict)
     knows_ranges: bool = True
     cut_after: dict[str, list[int]] = field(default_factory=dict)
     """By path: how many bytes each of the next answers sends before it breaks off."""
-    status: dict[str, int] = field(default_factory=dict)
+    status: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
+    """By path: an error, and its headers."""
     pause_s: float = 0.0
     """Between pieces of 64 kB."""
     asked: list[tuple[str, str | None]] = field(default_factory=list)
@@ -40,47 +41,53 @@ class Loopback:
         return [given for path, given in self.asked if path.endswith(name)]
 
 
-def _handler(state: Loopback) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    state: Loopback
 
-        def log_message(self, *_: object) -> None:
-            pass
+    def log_message(self, *_: object) -> None:
+        pass
 
-        def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
-            if path in state.status:
-                self.send_error(state.status[path])
-                return
-            if path not in state.files:
-                self.send_error(404)
-                return
-            wanted = self.headers.get("Range")
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        path, state = self.path.partition("?")[0], self.state
+        if path in state.status or path not in state.files:
+            status, headers = state.status.get(path, (404, {}))
+            self._head(status, 0, headers)
+            return
+        wanted = self.headers.get("Range")
+        if self.command == "GET":
             state.asked.append((path, wanted))
-            content = state.files[path]
-            start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) if wanted and state.knows_ranges else 0
-            if start >= len(content) > 0:
-                self.send_error(416)
-                return
-            self.send_response(206 if start else 200)
-            if start:
-                self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-            self.send_header("Content-Type", state.types.get(path, "application/octet-stream"))
-            self.send_header("Content-Length", str(len(content) - start))
-            self.end_headers()
-            self._send(content[start:], state.cut_after.get(path))
+        content = state.files[path]
+        start, end = 0, len(content)
+        ranged = re.fullmatch(r"bytes=(\d+)-(\d*)", wanted or "") if state.knows_ranges else None
+        if ranged:
+            start, end = int(ranged[1]), min(end, int(ranged[2]) + 1 if ranged[2] else end)
+        if start >= len(content) > 0:
+            self._head(416, 0, {})
+            return
+        span = {"Content-Range": f"bytes {start}-{end - 1}/{len(content)}"} if ranged else {}
+        self._head(206 if ranged else 200, end - start, span | state.headers.get(path, {}))
+        if self.command == "GET":
+            self._send(content[start:end], state.cut_after.get(path))
 
-        def _send(self, content: bytes, cuts: list[int] | None) -> None:
-            limit = cuts.pop(0) if cuts else len(content)
-            for at in range(0, min(limit, len(content)), 65536):
-                self.wfile.write(content[at : min(at + 65536, limit)])
-                time.sleep(state.pause_s)
-            if limit < len(content):
-                self.wfile.flush()
-                self.connection.shutdown(socket.SHUT_RDWR)
-                self.close_connection = True
+    def _head(self, status: int, length: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(length), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
 
-    return Handler
+    def _send(self, content: bytes, cuts: list[int] | None) -> None:
+        limit = cuts.pop(0) if cuts else len(content)
+        for at in range(0, min(limit, len(content)), 65536):
+            self.wfile.write(content[at : min(at + 65536, limit)])
+            time.sleep(self.state.pause_s)
+        if limit < len(content):
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
 
 
 @pytest.fixture
@@ -95,7 +102,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback]:
         def handle_error(self, *_: object) -> None:
             """A client that was killed is part of the tests."""
 
-    running = Server(("127.0.0.1", 0), _handler(state))
+    running = Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"state": state}))
     state.base = f"http://127.0.0.1:{running.server_port}"
     threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
     yield state
@@ -123,7 +130,7 @@ class Index:
             f'data-core-metadata="sha256={_sum(metadata)}">{name}</a></body></html>'
         )
         self.server.files[f"/simple/{package}/"] = page.encode()
-        self.server.types[f"/simple/{package}/"] = "text/html"
+        self.server.headers[f"/simple/{package}/"] = {"Content-Type": "text/html"}
         return wheel
 
 

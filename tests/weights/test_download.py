@@ -12,11 +12,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.weights.conftest import Loopback
 
 from localtable.errors import PrerequisiteError
 from localtable.weights.download import Link, download
 from localtable.weights.source import SourceUnavailableError
+from tests.weights.conftest import Loopback
 
 CONTENT = os.urandom(3_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -94,7 +94,7 @@ def test_stale_part_of_another_file_is_caught_by_the_sum(server: Loopback, tmp_p
 
 @pytest.mark.parametrize("status", [403, 404])
 def test_refusal_is_no_reason_to_try_again(server: Loopback, tmp_path: Path, status: int) -> None:
-    server.status["/big"] = status
+    server.status["/big"] = (status, {})
     started = time.monotonic()
     with pytest.raises(SourceUnavailableError, match=str(status)):
         fetch(server, tmp_path / "big")
@@ -105,15 +105,15 @@ def test_server_that_always_breaks_off_is_given_up(
     server: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time, "sleep", lambda _: None)
-    server.status["/big"] = 503
+    server.status["/big"] = (503, {})
     with pytest.raises(SourceUnavailableError, match="503"):
         fetch(server, tmp_path / "big")
 
 
 def test_download_nobody_waits_for_stops(server: Loopback, tmp_path: Path) -> None:
     server.files["/big"] = CONTENT
+    link = Link(f"{server.base}/big", "big", SHA256)
     with httpx.Client() as client, pytest.raises(SourceUnavailableError, match="no longer wanted"):
-        link = Link(f"{server.base}/big", "big", SHA256)
         download(client, link, tmp_path / "big", advance=lambda _: None, is_unwanted=lambda: True)
 
 

@@ -139,13 +139,16 @@ def pick(shares: NDArray[np.float64], sampling: Sampling, uniform: float, *, is_
         num_kept = reaching
     if 0 < sampling.top_k <= num_kept:
         num_kept, is_bounded = sampling.top_k, True
+    is_cut = sampling.min_p > 0 or sampling.top_k > 0
+    if is_cut and not is_bounded:
+        return None
     sums = np.cumsum(shares[:num_kept])
     if sampling.top_p < 1:
-        # Beyond what is bounded nothing is known but that all shares sum to 1.
-        total = sums[-1] if is_bounded else 1.0
+        # Where nothing was cut off before, all shares sum to 1, those beyond the first few among them.
+        total = sums[-1] if is_cut else 1.0
         needed = int(np.searchsorted(sums, sampling.top_p * total)) + 1
-        if needed <= num_kept:
-            sums, is_bounded = sums[:needed], True
+        is_bounded |= needed <= num_kept
+        sums = sums[:needed]
     if not is_bounded:
         return None
     return min(int(np.searchsorted(sums, uniform * sums[-1], side="right")), len(sums) - 1)

@@ -1,0 +1,236 @@
+"""Engines side by side where they fit, in turn where they don't, with as few loads as there can be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from builders import CARD, make_panel, make_question, record, write_script
+
+from localtable.engines.base import Completion, EngineSpec, Origin, Request
+from localtable.errors import EngineError, PlacementError
+from localtable.scheduler.devices import GIB
+from localtable.scheduler.pool import EnginePool, Generated, Loaded, Loading, PoolEvent
+from localtable.scheduler.worker import EngineHandle, InlineEngine
+from localtable.scripted_vocabulary import END_OF_TURN
+from localtable.types import Sampling
+
+QUESTION = make_question("Yes", "No")
+CARDS = [{**CARD, "id": name} for name in ("one", "two", "three", "four")]
+
+
+def spec(model_id: str, script: Path | None = None) -> EngineSpec:
+    arguments = {"script": str(script)} if script else {}
+    return EngineSpec("scripted", model_id, None, "float32", 4096, 8, 0, arguments=arguments)
+
+
+def request(request_id: str, seat: str = "Ada") -> Request:
+    origin = Origin("q", 0, seat, 1, "statement")
+    return Request(request_id, (1, 2, 3), Sampling(max_tokens=16), 1, (END_OF_TURN,), origin=origin)
+
+
+class Pool:
+    """A real pool of scripted engines, with what it started."""
+
+    def __init__(
+        self, sizes: Mapping[str, int], capacity: int, *, script: Path | None = None, take_turns: bool = False
+    ) -> None:
+        self.started: list[str] = []
+        self.handles: list[EngineHandle] = []
+        self.pool = EnginePool(
+            {name: (spec(name, script), size) for name, size in sizes.items()},
+            capacity_bytes=capacity,
+            start=self._start,
+            take_turns=take_turns,
+            loads_at_once=1,
+        )
+
+    def _start(self, spec: EngineSpec) -> EngineHandle:
+        self.started.append(spec.model_id)
+        self.handles.append(InlineEngine(spec))
+        return self.handles[-1]
+
+    def awake(self) -> set[str]:
+        return {name for name, slot in self.pool.slots.items() if slot.state == "awake"}
+
+    def drain(self, polls: int = 50) -> list[PoolEvent]:
+        """Everything until nothing is queued, running or loading."""
+        events: list[PoolEvent] = []
+        for _ in range(polls):
+            new = self.pool.poll(0.01)
+            events += new
+            if not new and not any(slot.has_work or slot.state == "loading" for slot in self.pool.slots.values()):
+                break
+        return events
+
+
+@pytest.fixture
+def pools() -> Iterator[list[Pool]]:
+    made: list[Pool] = []
+    yield made
+    for pool in made:
+        pool.pool.close()
+        for handle in pool.handles:
+            handle.close()
+
+
+# ── where engines sit ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_engines_that_fit_are_all_awake_together(pools: list[Pool]) -> None:
+    pool = Pool({"one": 3, "two": 3, "three": 3}, 9)
+    pools.append(pool)
+    for name in ("one", "two", "three"):
+        pool.pool.submit(name, [request(name)])
+    events = pool.drain()
+    assert pool.started == ["one", "two", "three"]
+    assert pool.awake() == {"one", "two", "three"}
+    assert {event.model_id for event in events if isinstance(event, Generated)} == {"one", "two", "three"}
+
+
+def test_an_engine_that_does_not_fit_beside_another_waits_until_that_one_is_dry(pools: list[Pool]) -> None:
+    pool = Pool({"one": 6, "two": 6}, 10)
+    pools.append(pool)
+    pool.pool.submit("one", [request("a")])
+    pool.pool.submit("two", [request("b")])
+    events = pool.drain()
+    kinds = [(type(event).__name__, event.model_id) for event in events]
+    assert kinds == [
+        ("Loading", "one"),
+        ("Loaded", "one"),
+        ("Generated", "one"),
+        ("Loading", "two"),
+        ("Loaded", "two"),
+        ("Generated", "two"),
+    ]
+    assert pool.awake() == {"two"}
+
+
+def test_only_as_much_is_closed_as_is_needed_the_longest_idle_first(pools: list[Pool]) -> None:
+    pool = Pool({"one": 4, "two": 4, "three": 4}, 8)
+    pools.append(pool)
+    for name in ("one", "two"):
+        pool.pool.submit(name, [request(name)])
+        pool.drain()
+    pool.pool.submit("three", [request("three")])
+    pool.drain()
+    assert pool.awake() == {"two", "three"}
+
+
+def test_one_engine_loads_at_a_time(pools: list[Pool]) -> None:
+    pool = Pool({"one": 1, "two": 1}, 9)
+    pools.append(pool)
+    for name in ("one", "two"):
+        pool.pool.submit(name, [request(name)])
+    assert pool.pool.poll(0) == [Loading("one")]
+    assert [type(event) for event in pool.pool.poll(0)] == [Loaded]
+    assert pool.pool.poll(0) == [Loading("two")]
+
+
+def test_an_engine_without_work_is_loaded_ahead_where_it_fits_and_never_twice(pools: list[Pool]) -> None:
+    pool = Pool({"one": 4, "two": 4, "three": 4}, 8)
+    pools.append(pool)
+    pool.pool.submit("one", [request("a")])
+    pool.drain()
+    assert pool.started[0] == "one"
+    assert "three" not in pool.started, "there is no room, and no work that would make some"
+    assert len(pool.started) == len(set(pool.started))
+
+
+def test_a_model_that_is_too_big_even_alone_is_refused_with_the_figures() -> None:
+    with pytest.raises(PlacementError) as caught:
+        Pool({"small": GIB, "big": 9 * GIB}, 8 * GIB)
+    assert caught.value.exit_code == 3
+    assert caught.value.message == "big needs 9.0 GiB; there are 8.0 GiB"
+    assert "--device-memory" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("models", "rounds", "room", "activations"),
+    [(3, 3, 1, 7), (2, 2, 1, 3), (4, 3, 1, 10), (3, 1, 1, 3), (3, 3, 3, 3), (1, 3, 1, 1), (4, 3, 2, 8), (3, 4, 2, 6)],
+)
+def test_a_debate_takes_the_fewest_loads_that_there_can_be(
+    tmp_path: Path, models: int, rounds: int, room: int, activations: int
+) -> None:
+    """K models of which C fit take K + (R - 1)(K - C) loads over R rounds: the last ones awake begin the next."""
+    assert activations == models + (rounds - 1) * (models - room)
+    names = [f"Seat {i}" for i in range(models)]
+    panel = make_panel(tmp_path, *names, cards=CARDS[:models], rounds=str(rounds))
+    held = record(QUESTION, panel, sizes={card["id"]: 10 for card in CARDS}, capacity=10 * room)
+    assert sum(slot.activations for slot in held.pool.slots.values()) == activations
+    assert len(held.debate.rounds) == rounds
+
+
+def test_swapping_changes_nothing_of_what_is_said(tmp_path: Path) -> None:
+    panel = make_panel(tmp_path, "Ada", "Bob", "Cy", cards=CARDS[:3], rounds="3")
+    sizes = {card["id"]: 10 for card in CARDS}
+    together = record(QUESTION, panel, sizes=sizes, capacity=30)
+    in_turn = record(QUESTION, panel, sizes=sizes, capacity=10)
+    assert together.debate.rounds == in_turn.debate.rounds
+
+
+# ── who generates ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_where_engines_take_turns_only_one_of_them_works(pools: list[Pool]) -> None:
+    pool = Pool({"one": 1, "two": 1}, 9, take_turns=True)
+    pools.append(pool)
+    pool.drain()
+    assert pool.awake() == {"one", "two"}
+    pool.pool.submit("one", [request("a")])
+    pool.pool.submit("two", [request("b"), request("c")])
+    pool.pool._dispatch()
+    assert [len(slot.running) for slot in pool.pool.slots.values()] == [0, 2], "the longer queue goes first"
+    assert len([event for event in pool.drain() if isinstance(event, Generated)]) == 3
+
+
+def test_nothing_to_do_is_nothing_at_all(pools: list[Pool]) -> None:
+    pool = Pool({"one": 1}, 9)
+    pools.append(pool)
+    pool.drain()
+    began = time.monotonic()
+    assert pool.pool.poll(0.05) == []
+    assert time.monotonic() - began < 2
+    pool.pool.submit("one", [])
+    assert pool.pool.poll(0) == []
+
+
+def test_what_is_aborted_comes_back_no_more(pools: list[Pool]) -> None:
+    pool = Pool({"one": 1}, 9)
+    pools.append(pool)
+    pool.drain()
+    pool.pool.submit("one", [request("a")])
+    pool.pool.abort()
+    assert pool.drain(3) == []
+    pool.pool.submit("one", [request("b")])
+    (event,) = pool.drain()
+    assert isinstance(event, Generated)
+    assert isinstance(event.event, Completion)
+    assert event.event.request_id == "b"
+
+
+def test_a_pool_may_be_closed_twice(pools: list[Pool]) -> None:
+    pool = Pool({"one": 1}, 9)
+    pools.append(pool)
+    pool.drain()
+    pool.pool.close()
+    pool.pool.close()
+    assert pool.awake() == set()
+
+
+def test_what_one_engine_finished_is_given_before_the_death_of_another_is_told(
+    tmp_path: Path, pools: list[Pool]
+) -> None:
+    script = write_script(tmp_path, {"seat": "Bob", "fail": "crash"}, {"statement": "Aye."})
+    pool = Pool({"one": 1, "two": 1}, 9, script=script)
+    pools.append(pool)
+    pool.drain()
+    pool.pool.submit("one", [request("a", "Ada")])
+    pool.pool.submit("two", [request("b", "Bob")])
+    (event,) = pool.pool.poll(0)
+    assert isinstance(event, Generated)
+    assert event.model_id == "one"
+    with pytest.raises(EngineError, match="two"):
+        pool.pool.poll(0)

@@ -1,0 +1,113 @@
+"""The public API: a debate in five lines of Python."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from builders import refused, votes, write_panel, write_script
+
+import localtable
+from localtable.errors import ConfigError, PlacementError
+from localtable.runner.events import TurnFinished
+from localtable.transcript import check
+
+
+@pytest.fixture
+def panel(tmp_path: Path) -> Path:
+    return write_panel(tmp_path, "Ada", "Bob")
+
+
+def test_a_debate_is_held_in_five_lines(tmp_path: Path, panel: Path) -> None:
+    transcript = localtable.debate("Is a tomato a fruit?", options=["Yes", "No"], panel=panel, engine="scripted")
+    localtable.save(transcript, tmp_path / "tomato.json")
+    line = localtable.result_line(transcript)
+    assert line.split(" — ")[0] in ("Unanimous", "Majority", "Plurality", "Tie")
+    check(json.loads((tmp_path / "tomato.json").read_text()), "tomato.json")
+
+
+def test_files_are_given_as_paths_or_texts_or_loaded_values(tmp_path: Path, panel: Path) -> None:
+    file = tmp_path / "question.yaml"
+    file.write_text("question: Is it?\noptions: [Yes, No]\nid: q\n")
+    loaded = [localtable.load_question(file), localtable.load_question(str(file)), file]
+    panels = [panel, str(panel), localtable.load_panel(str(panel))]
+    held = [localtable.debate(q, panel=p, engine="scripted") for q, p in zip(loaded, panels, strict=True)]
+    assert [transcript.rounds for transcript in held] == [held[0].rounds] * 3
+
+
+def test_arguments_stand_in_place_of_the_panel_s(tmp_path: Path, panel: Path) -> None:
+    script = write_script(tmp_path, *votes("Ada", "A", "B", "A"), *votes("Bob", "B", "A", "B"))
+    told: list[object] = []
+    transcript = localtable.debate(
+        "Is it?",
+        options=["Yes", "No"],
+        panel=panel,
+        engine="scripted",
+        engine_arguments={"script": str(script)},
+        rounds=3,
+        seed=11,
+        tell=told.append,
+    )
+    assert len(transcript.rounds) == 3
+    assert transcript.panel.seed == 11
+    assert sum(isinstance(event, TurnFinished) for event in told) == 6
+    assert localtable.result_line(transcript) == "Tie — Yes, No (1/2 votes each)"
+
+
+def test_a_debate_stops_where_seats_agree_as_the_command_s_does(tmp_path: Path, panel: Path) -> None:
+    script = write_script(tmp_path, {"vote": "A"})
+    arguments = {"script": str(script)}
+    transcript = localtable.debate(
+        "Is it?", options=["Yes", "No"], panel=panel, engine="scripted", engine_arguments=arguments
+    )
+    assert len(transcript.rounds) == 1
+
+
+@pytest.mark.parametrize(("rounds", "seed"), [(0, 1), (101, 1), (1, -1), (1, 2**53)])
+def test_arguments_out_of_bounds_are_refused(panel: Path, rounds: int, seed: int) -> None:
+    refused(
+        localtable.debate, "Is it?", options=["Yes", "No"], panel=panel, engine="scripted", rounds=rounds, seed=seed
+    )
+
+
+def test_a_question_with_options_of_its_own_takes_no_more(tmp_path: Path, panel: Path) -> None:
+    question = localtable.load_question(Path(__file__).parent / "data/reference/question.yaml")
+    refused(localtable.debate, question, options=["Perhaps"], panel=panel, engine="scripted")
+
+
+def test_errors_are_those_of_the_command(tmp_path: Path, panel: Path) -> None:
+    assert "at least 2" in refused(localtable.debate, "Is it?", options=["Yes"], panel=panel).message
+    assert (
+        "there is no engine"
+        in refused(localtable.debate, "Is it?", options=["Yes", "No"], panel=panel, engine="script").message
+    )
+    assert "does not exist" in refused(localtable.load_panel, tmp_path / "none.yaml").message
+    assert "does not exist" in refused(localtable.load_question, str(tmp_path / "none.yaml")).message
+    small = write_panel(tmp_path, "Ada", engine={"max_model_len": "10"})
+    with pytest.raises(PlacementError):
+        localtable.debate("Is it?", options=["Yes", "No"], panel=small, engine="scripted")
+
+
+def test_a_debate_without_verdict_has_no_result_line(panel: Path) -> None:
+    from dataclasses import replace
+
+    transcript = localtable.debate("Is it?", options=["Yes", "No"], panel=panel, engine="scripted")
+    with pytest.raises(ValueError, match="interrupted"):
+        localtable.result_line(replace(transcript, verdict=None))
+
+
+def test_everything_named_is_there_and_nothing_else() -> None:
+    for name in localtable.__all__:
+        assert getattr(localtable, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        localtable.nothing  # noqa: B018
+
+
+def test_importing_the_package_imports_nothing_more() -> None:
+    code = "import sys, localtable; print([m for m in sys.modules if m.startswith('localtable.')])"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+    assert issubclass(ConfigError, Exception)
