@@ -52,6 +52,10 @@ class EngineLoadError(LocaltableError):
     exit_code = 3
 
 
+class EngineImportError(EngineLoadError):
+    """An engine's packages are installed but can't be imported; another engine may do."""
+
+
 class EngineError(LocaltableError):
     """An engine failed or died while it was generating."""
 

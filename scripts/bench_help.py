@@ -1,6 +1,6 @@
 """How long `localtable --help` takes, and whether it imports anything heavy.
 
-    python scripts/bench_help.py
+python scripts/bench_help.py
 """
 
 from __future__ import annotations
@@ -10,7 +10,18 @@ import subprocess
 import sys
 import time
 
-HEAVY = ("torch", "vllm", "transformers", "outlines", "numpy", "pydantic", "rich", "huggingface_hub", "httpx", "jsonschema")
+HEAVY = (
+    "torch",
+    "vllm",
+    "transformers",
+    "outlines",
+    "numpy",
+    "pydantic",
+    "rich",
+    "huggingface_hub",
+    "httpx",
+    "jsonschema",
+)
 RUNS = 20
 
 

@@ -39,7 +39,9 @@ def main() -> None:
         folder, home = Path(name) / "localtable", Path(name) / "home"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
         total = timed("make setup, no environment", ["make", "setup"], folder, home)
-        total += timed("fetch the demo models, no weights", [".venv/bin/localtable", "models", "fetch", "--demo"], folder, home)
+        total += timed(
+            "fetch the demo models, no weights", [".venv/bin/localtable", "models", "fetch", "--demo"], folder, home
+        )
         total += timed("make debate, weights present, vLLM's caches cold", ["make", "debate"], folder, home)
         print(f"{'from nothing':52} {total:7.1f} s")
         again = [timed("make debate again", ["make", "debate"], folder, home) for _ in range(args.repeats)]

@@ -1,6 +1,6 @@
 """Two runs of one seed: are the transcripts equal to the byte, but for their timings?
 
-    python scripts/check_determinism.py --engine scripted --engine transformers
+python scripts/check_determinism.py --engine scripted --engine transformers
 """
 
 from __future__ import annotations

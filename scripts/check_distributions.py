@@ -52,7 +52,9 @@ def complete(handle: EngineHandle, requests: Sequence[Request]) -> list[Completi
     return [done[request.request_id] for request in requests]
 
 
-def ballots(card: Card, folder: Path, questions: Sequence[Question]) -> list[tuple[Question, LabelSet, tuple[int, ...]]]:
+def ballots(
+    card: Card, folder: Path, questions: Sequence[Question]
+) -> list[tuple[Question, LabelSet, tuple[int, ...]]]:
     """By question: the ballot's labels and its prompt."""
     tokenizer = HfTokenizer(folder)
     renderer = Renderer(card, tokenizer, load_wording("argue"))
@@ -67,7 +69,9 @@ def ballots(card: Card, folder: Path, questions: Sequence[Question]) -> list[tup
     return found
 
 
-def measure(handle: EngineHandle, cases: Sequence[tuple[Question, LabelSet, tuple[int, ...]]]) -> tuple[list[list[float]], float]:
+def measure(
+    handle: EngineHandle, cases: Sequence[tuple[Question, LabelSet, tuple[int, ...]]]
+) -> tuple[list[list[float]], float]:
     """The constrained distributions, and the largest difference from the free ones."""
     distributions: list[list[float]] = []
     worst = 0.0
@@ -99,8 +103,10 @@ def main() -> None:
     if files is None:
         raise SystemExit(f"localtable models fetch {args.model}")
     cases = ballots(card, files.folder, list(islice(load_suite(args.suite), args.questions)))
-    print(f"{len(cases)} ballots of {args.model}, prompts of {min(len(p) for *_, p in cases)} to "
-          f"{max(len(p) for *_, p in cases)} tokens")
+    print(
+        f"{len(cases)} ballots of {args.model}, prompts of {min(len(p) for *_, p in cases)} to "
+        f"{max(len(p) for *_, p in cases)} tokens"
+    )
     by_engine: dict[str, list[list[float]]] = {}
     failed = False
     for engine in args.engines:

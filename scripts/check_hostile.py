@@ -9,7 +9,6 @@ FOLDER is a Hugging Face folder to check as well. The demo models are checked wh
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -18,22 +17,6 @@ import families
 import hostile
 
 from localtable.prompts.template import ChatTemplate
-
-DEMO_CARDS = ("smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct")
-
-
-def demo_models() -> Iterator[families.Family]:
-    from localtable.config import load_card
-    from localtable.config.loading import home
-    from localtable.weights import WeightStore
-
-    store = WeightStore(home() / "weights")
-    for card_id in DEMO_CARDS:
-        found = store.find(load_card(card_id))
-        if found is None:
-            print(f"{card_id} is not fetched and left out: localtable models fetch {card_id}", file=sys.stderr)
-        else:
-            yield families.loaded(card_id, found.folder)
 
 
 def check(family: families.Family) -> tuple[int, int, int]:
@@ -56,7 +39,7 @@ def check(family: families.Family) -> tuple[int, int, int]:
 
 def main() -> int:
     tables = [families.made(name) for name in families.MADE]
-    tables += [*demo_models(), *(families.loaded(Path(folder).name, Path(folder)) for folder in sys.argv[1:])]
+    tables += [*families.demo_models(), *(families.loaded(Path(folder).name, Path(folder)) for folder in sys.argv[1:])]
     print(
         f"{'tokenizer':30} {'its control tokens':>18} {'statements':>10} {'encoded plainly':>15} {'in our prompts':>14}"
     )

@@ -12,9 +12,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "requirements"
-COMMON = (
-    "--universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet"
-).split()
+COMMON = [
+    *("--universal", "--python-version", "3.11", "--quiet"),
+    *("--no-emit-index-url", "--no-emit-find-links", "--no-annotate", "--no-header"),
+]
 
 DROPPED = {
     "never": re.compile(r"sys_platform == 'never'"),  # torch's companions, overridden in pyproject.toml

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -190,6 +191,21 @@ def made(name: str) -> Family:
 def loaded(name: str, folder: Path) -> Family:
     """A family from a Hugging Face folder."""
     return Family(name, folder, HfTokenizer(folder))
+
+
+def demo_models() -> Iterator[Family]:
+    """Those of the demo models that the weights store has; the others are named on stderr."""
+    from localtable.config import load_card
+    from localtable.config.loading import home
+    from localtable.weights import WeightStore
+
+    store = WeightStore(home() / "weights")
+    for card_id in ("smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct"):
+        found = store.find(load_card(card_id))
+        if found is None:
+            print(f"{card_id} is not here and left out: localtable models fetch {card_id}", file=sys.stderr)
+        else:
+            yield loaded(card_id, found.folder)
 
 
 def with_template(folder: Path, template: str, out: Path, *, add: tuple[str, ...] = ()) -> HfTokenizer:

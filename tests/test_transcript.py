@@ -117,7 +117,7 @@ def test_a_distribution_may_be_missing_where_nobody_knows_it(tmp_path: Path) -> 
 def test_a_transcript_that_breaks_its_own_schema_is_a_defect_of_ours(tmp_path: Path) -> None:
     turn = make_turn("Ada", "A", ballot=Ballot("A", {"A": 0.5, "B": 0.4}))
     transcript = Transcript(make_question(), make_panel(tmp_path, "Ada"), 0, (make_round(1, turn),), None)
-    with pytest.raises(LocaltableError, match="sums to 0.9") as caught:
+    with pytest.raises(LocaltableError, match=r"sums to 0\.9") as caught:
         to_json(transcript)
     assert caught.value.exit_code == 1
     assert "report" in caught.value.hint

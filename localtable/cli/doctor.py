@@ -23,7 +23,9 @@ class Finding:
 
 
 @click.command()
-@click.option("--import", "imports", is_flag=True, help="Also import the engines' packages, which takes up to a minute.")
+@click.option(
+    "--import", "imports", is_flag=True, help="Also import the engines' packages: a minute at most."
+)
 def doctor(imports: bool) -> int:
     """Say what is here, what would run, and what is missing.
 
@@ -93,7 +95,8 @@ def _device(home: Path) -> list[Finding]:
 
     device = find_device()
     cores = f", {device.cores} cores" if device.cores else ""
-    said = f"{device.kind}: {device.name}{cores}, {device.free_bytes / GIB:.1f} of {device.total_bytes / GIB:.1f} GiB free"
+    free, total = device.free_bytes / GIB, device.total_bytes / GIB
+    said = f"{device.kind}: {device.name}{cores}, {free:.1f} of {total:.1f} GiB free"
     few = device.kind == "cpu" and device.free_bytes < 8 * GIB
     return [Finding("device", said, "The demo panel wants 8 GiB: close other programs." if few else "")]
 
@@ -122,4 +125,4 @@ def _would_run() -> tuple[bool, str]:
         chosen = choose("auto")
     except PrerequisiteError as error:
         return False, f"No engine could run a model: {error.message}\n→ {error.hint}"
-    return True, f"`localtable debate` would use {chosen.kind}: {chosen.reason}."
+    return True, f"`localtable debate` would use {chosen.kind} ({chosen.reason})."

@@ -16,6 +16,7 @@ from rich.text import Text
 from localtable.report.terminal import colour_of
 from localtable.report.words import printable
 from localtable.runner.events import (
+    EngineChosen,
     EngineLoaded,
     EngineLoading,
     RoundClosed,
@@ -39,6 +40,8 @@ class PlainLines:
 
     def __call__(self, event: RunEvent) -> None:
         match event:
+            case EngineChosen(kind, reason):
+                self._line(f"engine {kind} ({reason})")
             case EngineLoading(model_id):
                 self._line(f"loading {model_id}")
             case EngineLoaded(model_id, info, seconds):
@@ -80,6 +83,7 @@ class LiveScreen:
         self._question = question
         self._seats = {seat.name: _SeatView(seat.card.name, seat.card.id) for seat in panel.seats}
         self._round = 0
+        self._engine = ""
         self._engines: dict[str, str] = {card.id: "waiting" for card in panel.cards}
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=8, transient=True)
 
@@ -92,6 +96,8 @@ class LiveScreen:
 
     def __call__(self, event: RunEvent) -> None:
         match event:
+            case EngineChosen(kind, reason):
+                self._engine = f"engine {kind} ({reason})"
             case EngineLoading(model_id):
                 self._engines[model_id] = "loading"
             case EngineLoaded(model_id, info, seconds):
@@ -113,7 +119,7 @@ class LiveScreen:
         loading = [m for m, state in self._engines.items() if state in ("waiting", "loading")]
         lines: list[Text | Table | Padding] = [Text(printable(self._question.question), style="bold")]
         if loading:
-            lines.append(Text(f"loading {', '.join(loading)} …", style="dim"))
+            lines.append(Text(f"{self._engine}, loading {', '.join(loading)} …", style="dim"))
         lines.append(self._table())
         for name, view in self._seats.items():
             if view.text:

@@ -5,12 +5,13 @@ Nothing heavy is imported until an engine is made, so the command line can ask w
 
 from __future__ import annotations
 
+import importlib
 from importlib.util import find_spec
 from typing import NamedTuple
 
 from localtable.config.loading import nearest
 from localtable.engines.base import Engine, EngineSpec
-from localtable.errors import ConfigError, PrerequisiteError
+from localtable.errors import ConfigError, EngineImportError, PrerequisiteError
 
 KINDS = ("vllm", "transformers", "scripted")
 """In the order in which `auto` prefers them; it never takes the scripted engine, which has no model."""
@@ -28,6 +29,7 @@ class Choice(NamedTuple):
 def create_engine(spec: EngineSpec) -> Engine:
     """Load the engine that `spec` asks for, in this process."""
     _check(spec.kind)
+    _import(spec.kind)
     if spec.kind == "vllm":
         from localtable.engines.vllm_engine import VllmEngine
 
@@ -41,13 +43,26 @@ def create_engine(spec: EngineSpec) -> Engine:
     return ScriptedEngine(spec)
 
 
+def _import(kind: str) -> None:
+    for name in _NEEDS[kind]:
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            # A broken installation raises anything: an operator that is missing, a library of another version.
+            said = (str(error).splitlines() or [""])[0]
+            raise EngineImportError(
+                f"{name} is installed but does not import: {type(error).__name__}: {said}",
+                hint="`localtable doctor --import` says more; `make setup` installs it anew.",
+            ) from error
+
+
 def available(kind: str) -> tuple[bool, str]:
     """Whether the packages of this engine are installed, and a sentence about it; imports none of them."""
     _check(kind)
     missing = [name for name in _NEEDS[kind] if find_spec(name) is None]
     if missing:
         return False, f"{kind} can't run here: {' and '.join(missing)} not installed"
-    return True, f"{kind} can run here: {' and '.join(_NEEDS[kind]) or 'nothing'} needed"
+    return True, f"{kind} is installed" if _NEEDS[kind] else f"{kind} needs nothing"
 
 
 def choose(requested: str) -> Choice:
@@ -66,7 +81,7 @@ def choose(requested: str) -> Choice:
     return Choice(requested, "asked for")
 
 
-_INSTALL = "Install localtable[cpu] or localtable[gpu] (see docs/install.md), or take --engine scripted."
+_INSTALL = "Install localtable[cpu] or localtable[gpu] (see docs/getting-started.md), or take --engine scripted."
 
 
 def _choose_best() -> Choice:

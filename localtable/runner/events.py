@@ -11,6 +11,14 @@ from localtable.types import Round, Turn
 
 
 @dataclass(frozen=True, slots=True)
+class EngineChosen:
+    """Which engine runs the models, and why that one."""
+
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class EngineLoading:
     """An engine has begun to load."""
 
@@ -63,7 +71,7 @@ class RoundClosed:
     round: Round
 
 
-RunEvent = EngineLoading | EngineLoaded | RoundOpened | TextArrived | TurnFinished | RoundClosed
+RunEvent = EngineChosen | EngineLoading | EngineLoaded | RoundOpened | TextArrived | TurnFinished | RoundClosed
 
 
 class Listener(Protocol):

@@ -15,10 +15,10 @@ from typing import Any
 
 from localtable.engines.base import EngineSpec
 from localtable.engines.registry import Choice, choose
-from localtable.errors import LocaltableError, PrerequisiteError
+from localtable.errors import ConfigError, EngineImportError, LocaltableError, PrerequisiteError
 from localtable.prompts import ByteTokenizer, HfTokenizer, PromptTokenizer, load_wording
 from localtable.protocol import Debate, build_round
-from localtable.runner.events import Listener, RunEvent
+from localtable.runner.events import EngineChosen, Listener, RunEvent
 from localtable.runner.loop import Loop
 from localtable.runner.manifest import build_manifest
 from localtable.runner.models import Model, build_models, longest_turns
@@ -32,7 +32,8 @@ from localtable.weights import ModelFiles, WeightStore
 BLOCK_TOKENS = 32
 """Lengths are rounded up to whole cache blocks; 32 caches most of a ballot's prompt on a CPU (docs/benchmarks.md)."""
 OWN_ARGUMENTS = ("max_model_len", "max_num_seqs", "dtype")
-"""Engine arguments that the session passes by name, not among the engine's own."""
+"""Engine arguments that every engine has: they go by name, not among the engine's own."""
+DTYPES = ("bfloat16", "float16", "float32")
 
 
 def _ignore(event: RunEvent) -> None:
@@ -45,6 +46,8 @@ class RunOptions:
 
     home: Path
     engine: str = "auto"
+    engine_reason: str = ""
+    """Why this engine, where that isn't the user's own choice."""
     engine_arguments: Mapping[str, Any] = field(default_factory=dict)
     device_memory_bytes: int | None = None
     tell: Listener = _ignore
@@ -78,9 +81,7 @@ class Session:
             len(debate.question.options),
             time.monotonic() - self.started,
         )
-        return Transcript(
-            debate.question, self.panel, debate.repeat, debate.rounds, debate.verdict, manifest=manifest
-        )
+        return Transcript(debate.question, self.panel, debate.repeat, debate.rounds, debate.verdict, manifest=manifest)
 
 
 @contextmanager
@@ -100,14 +101,19 @@ def open_session(
         PlacementError: A prompt or a model doesn't fit.
     """
     started = time.monotonic()
+    # What the command says of the engine is the panel's from here on: checked, used and stored like the rest of it.
+    panel = replace(panel, engine={**panel.engine, **options.engine_arguments})
     chosen = choose(options.engine)
+    if options.engine_reason:
+        chosen = chosen._replace(reason=options.engine_reason)
+    options.tell(EngineChosen(chosen.kind, chosen.reason))
     device = find_device(options.device_memory_bytes)
     files = {} if chosen.kind == "scripted" else find_weights(panel, options.home)
     with Workers(options.home) as workers:
         workers.prepare(chosen.kind, device.torch_name)
         models = _read_models(panel, files)
         pool = EnginePool(
-            build_specs(chosen.kind, models, questions, files, device, options.engine_arguments, max_num_seqs),
+            build_specs(chosen.kind, models, questions, files, device, max_num_seqs),
             capacity_bytes=device.free_bytes,
             start=workers.start,
             take_turns=device.kind == "cpu" and chosen.kind != "scripted",
@@ -118,16 +124,25 @@ def open_session(
 
 
 def hold_debate(question: Question, panel: Panel, options: RunOptions) -> Transcript:
-    """Hold one debate, from loading to verdict.
+    """Hold one debate, from loading to verdict; `auto` goes on with transformers where vLLM doesn't import.
 
     Raises:
         PrerequisiteError, PlacementError: As `open_session`.
         EngineLoadError, EngineError: An engine died; `on_partial` has been given what was finished.
         InterruptedRun: `should_stop` said so; likewise.
     """
+    try:
+        return _hold(question, panel, options)
+    except EngineImportError as error:
+        if options.engine != "auto":
+            raise
+        return _hold(question, panel, replace(options, engine="transformers", engine_reason=error.message))
+
+
+def _hold(question: Question, panel: Panel, options: RunOptions) -> Transcript:
     with open_session(panel, [question], options) as session:
         try:
-            (debate,) = session.loop.run([Debate(question, panel)])
+            (debate,) = session.loop.run([Debate(question, session.panel)])
         except LocaltableError:
             for unfinished, turns in session.loop.unfinished:
                 if turns or unfinished.rounds:
@@ -175,26 +190,25 @@ def build_specs(
     questions: Sequence[Question],
     files: Mapping[str, ModelFiles],
     device: Device,
-    arguments: Mapping[str, Any],
     max_num_seqs: int | None = None,
 ) -> dict[str, tuple[EngineSpec, int]]:
     """What to load, and the bytes that it takes, by model id.
 
     Raises:
         PlacementError: A prompt doesn't fit its model.
+        ConfigError: An engine argument that every engine has is out of bounds.
     """
     needs = longest_turns(models, questions)
     specs: dict[str, tuple[EngineSpec, int]] = {}
     for card_id, model in models.items():
-        card = model.card
+        card, given = model.card, {**model.card.engine, **model.panel.engine}
         length = _rounded(needs[card_id], model.context_length)
-        num_seqs = max_num_seqs or len(model.seats)
-        dtype = _dtype(kind, card, device)
+        num_seqs = _num_seqs(given.get("max_num_seqs")) or max_num_seqs or len(model.seats)
+        dtype = _dtype(given.get("dtype")) or _usual_dtype(kind, card, device)
         # The transformers engine keeps its last batch's keys and values beside the running one's.
         copies = 2 if kind == "transformers" else 1
         cache = kv_cache_bytes(card, dtype, copies * num_seqs * length, BLOCK_TOKENS)
         total = 0 if kind == "scripted" else EngineBytes(weights_bytes(card, dtype), cache).total
-        given = {**card.engine, **model.panel.engine, **arguments}
         spec = EngineSpec(
             kind=kind,
             model_id=card_id,
@@ -215,6 +229,20 @@ def _rounded(length: int, limit: int) -> int:
     return min(-(-length // BLOCK_TOKENS) * BLOCK_TOKENS, limit)
 
 
-def _dtype(kind: str, card: Card, device: Device) -> str:
+def _num_seqs(wanted: Any) -> int | None:
+    if wanted is None:
+        return None
+    if not str(wanted).isdecimal() or int(wanted) < 1:
+        raise ConfigError(f"max_num_seqs {wanted!r} is no number of turns", hint="Give 1 or more, or leave it out.")
+    return int(wanted)
+
+
+def _dtype(wanted: Any) -> str | None:
+    if wanted is not None and wanted not in DTYPES:
+        raise ConfigError(f"dtype {wanted!r} is none that engines compute in", hint=f"Give {', '.join(DTYPES)}.")
+    return str(wanted) if wanted is not None else None
+
+
+def _usual_dtype(kind: str, card: Card, device: Device) -> str:
     # In bfloat16 the transformers engine's own batches differ from each other; on a CPU it computes in float32.
     return "float32" if kind == "transformers" and device.kind == "cpu" else card.dtype

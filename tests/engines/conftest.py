@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from tiny import save_tiny_model
 
 from localtable.engines.base import Engine
 from localtable.scheduler.worker import Workers
+
+# Read when torch is loaded: on a crowded machine OpenMP threads that spin make tiny models a hundred times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +59,13 @@ def _close_twice(engine: Engine) -> None:
 @pytest.fixture(scope="session", params=["scripted", "transformers", "vllm"])
 def subject(request: pytest.FixtureRequest) -> Subject:
     """Every engine in turn."""
+    found: Subject = request.getfixturevalue(f"{request.param}_subject")
+    return found
+
+
+@pytest.fixture(scope="session", params=["transformers", "vllm"])
+def model_subject(request: pytest.FixtureRequest) -> Subject:
+    """The engines that have a model."""
     found: Subject = request.getfixturevalue(f"{request.param}_subject")
     return found
 

@@ -117,13 +117,11 @@ def test_sampling_is_each_requests_own(subject: Subject) -> None:
     assert [len(done.token_ids) for done in completed(subject, requests)] == [3, 5, 7]
 
 
-def test_greedy_does_not_depend_on_the_seed(subject: Subject) -> None:
-    if subject.kind == "scripted":
-        pytest.skip("everything that the scripted engine says comes from the seed")
-    requests = [subject.request(QUESTIONS[0], seed, temperature=0.0) for seed in (1, 2)]
-    one, two = completed(subject, requests)
+def test_greedy_does_not_depend_on_the_seed(model_subject: Subject) -> None:
+    requests = [model_subject.request(QUESTIONS[0], seed, temperature=0.0) for seed in (1, 2)]
+    one, two = completed(model_subject, requests)
     assert one.token_ids == two.token_ids
-    narrow = completed(subject, [subject.request(QUESTIONS[0], 3, temperature=1.0, top_k=1)])
+    narrow = completed(model_subject, [model_subject.request(QUESTIONS[0], 3, temperature=1.0, top_k=1)])
     assert narrow[0].token_ids[0] == one.token_ids[0]
 
 
@@ -181,7 +179,7 @@ def test_what_streams_is_the_completion(subject: Subject) -> None:
 # ── constraints and log-probabilities ───────────────────────────────────────────────────────────────────────
 
 
-def vote(subject: Subject, text: str, seed: int = 1, **fields: object) -> Request:
+def vote(subject: Subject, text: str | tuple[int, ...], seed: int = 1, **fields: object) -> Request:
     return subject.request(text, seed, max_tokens=1, constraint=subject.choice(*LETTERS), **fields)
 
 
@@ -239,15 +237,13 @@ def test_the_constrained_distribution_is_the_free_one_renormalised(subject: Subj
             assert math.exp(bound.logprobs[token_id]) == pytest.approx(renormalised, abs=1e-3)
 
 
-def test_a_ballot_finds_its_statement_in_the_cache(subject: Subject) -> None:
-    if subject.kind == "scripted":
-        pytest.skip("the scripted engine has no cache")
+def test_a_ballot_finds_its_statement_in_the_cache(model_subject: Subject) -> None:
     text = "Take your time and think about what the others at this table have said about it. " * 5
-    statement = subject.request(text, max_tokens=16, min_tokens=16)
-    said = completed(subject, [statement])[0]
-    asked = (subject.end_of_turn, *subject.prompt("Now vote: A, B, C or D."))
-    ballot = vote(subject, (*statement.prompt_token_ids, *said.token_ids, *asked))  # type: ignore[arg-type]
-    assert completed(subject, [ballot])[0].cached_tokens >= 0.6 * len(ballot.prompt_token_ids)
+    statement = model_subject.request(text, max_tokens=16, min_tokens=16)
+    said = completed(model_subject, [statement])[0]
+    asked = (model_subject.end_of_turn, *model_subject.prompt("Now vote: A, B, C or D."))
+    ballot = vote(model_subject, (*statement.prompt_token_ids, *said.token_ids, *asked))
+    assert completed(model_subject, [ballot])[0].cached_tokens >= 0.6 * len(ballot.prompt_token_ids)
 
 
 # ── abort ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -316,15 +312,14 @@ def test_what_cant_be_served_fails_alone(subject: Subject) -> None:
         assert result.message
 
 
-def test_an_id_in_use_is_refused_and_the_batch_with_it(subject: Subject) -> None:
-    if subject.kind != "scripted":
-        pytest.skip("behind a worker it ends the worker: the caller's defect")
-    running = subject.request(QUESTIONS[3], stream=True, max_tokens=6, min_tokens=6)
-    subject.engine.submit([running])
-    other = subject.request(QUESTIONS[0])
+def test_an_id_in_use_is_refused_and_the_batch_with_it(scripted_subject: Subject) -> None:
+    # Here alone: behind a worker this ends the worker, being its caller's defect.
+    running = scripted_subject.request(QUESTIONS[3], stream=True, max_tokens=6, min_tokens=6)
+    scripted_subject.engine.submit([running])
+    other = scripted_subject.request(QUESTIONS[0])
     with pytest.raises(EngineError, match=running.request_id):
-        subject.engine.submit([other, subject.request(QUESTIONS[1], request_id=running.request_id)])
-    done = [event.request_id for event in run_dry(subject) if isinstance(event, Completion)]
+        scripted_subject.engine.submit([other, scripted_subject.request(QUESTIONS[1], request_id=running.request_id)])
+    done = [event.request_id for event in run_dry(scripted_subject) if isinstance(event, Completion)]
     assert done == [running.request_id]
 
 

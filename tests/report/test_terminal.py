@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import hold, make_panel, make_question, make_round, make_turn, votes, write_script
@@ -18,7 +20,8 @@ SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def screen(transcript: Transcript, *, terminal: bool = False, width: int = 100) -> str:
-    console = Console(file=io.StringIO(), force_terminal=terminal, width=width, color_system="truecolor")
+    colours: Any = "truecolor" if terminal else "auto"
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=width, color_system=colours)
     print_result(transcript, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -88,4 +91,4 @@ def test_an_option_of_two_lines_does_not_pass_for_two_lines_of_ours(tmp_path: Pa
 
 def test_neighbouring_options_have_different_colours() -> None:
     colours = [colour_of(letter) for letter in LETTERS]
-    assert all(a != b for a, b in zip(colours, colours[1:], strict=False))
+    assert all(a != b for a, b in pairwise(colours))
