@@ -13,9 +13,9 @@ from typing import Any
 from localtable.config import load_panel as _load_panel
 from localtable.config import load_question as _load_question
 from localtable.config import parse_question
-from localtable.config.loading import home, packaged
 from localtable.config.panel import MAX_ROUNDS
 from localtable.errors import ConfigError
+from localtable.places import home, packaged
 from localtable.report.words import result_line as _result_line
 from localtable.runner import RunOptions, hold_debate
 from localtable.runner.events import Listener

@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from localtable.config import load_card
-from localtable.config.loading import home
+from localtable.places import home
 from localtable.weights import WeightStore
 
 HERE = Path(__file__).parent

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from localtable.ballots import VOTE_KEY, ballot_schema
 from localtable.config import load_panel, load_suite
-from localtable.config.loading import home
+from localtable.places import home
 from localtable.protocol import Debate
 from localtable.runner import RunOptions, open_session
 from localtable.transcript import to_json

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from localtable.api import DEBATE_STOP
 from localtable.config import load_panel, load_question
-from localtable.config.loading import home
+from localtable.places import home
 from localtable.runner import RunOptions, hold_debate
 from localtable.runner.manifest import TIMINGS
 from localtable.transcript import dump, to_json

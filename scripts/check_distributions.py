@@ -18,8 +18,8 @@ from pathlib import Path
 
 from localtable.ballots import VOTE_KEY, LabelSet, probe_labels, read_choice
 from localtable.config import load_card, load_suite
-from localtable.config.loading import home
 from localtable.engines.base import Completion, Constraint, EngineSpec, Failure, Request, Tokens
+from localtable.places import home
 from localtable.prompts import HfTokenizer, Renderer, ShownTurn, load_wording
 from localtable.runner.turns import BALLOT_SAMPLING
 from localtable.scheduler.messages import Died, Events

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from localtable.config import load_suite, parse_panel
-from localtable.config.loading import home
+from localtable.places import home
 from localtable.protocol import Debate
 from localtable.runner import RunOptions, open_session
 from localtable.types import Stop, Transcript

@@ -8,8 +8,8 @@ import time
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from localtable.config.loading import home
 from localtable.engines.base import EngineSpec, Request
+from localtable.places import home
 from localtable.scheduler.messages import Died, EngineHandle, Events, Ready
 from localtable.scheduler.worker import Workers
 from localtable.types import Sampling

@@ -196,7 +196,7 @@ def loaded(name: str, folder: Path) -> Family:
 def demo_models() -> Iterator[Family]:
     """Those of the demo models that the weights store has; the others are named on stderr."""
     from localtable.config import load_card
-    from localtable.config.loading import home
+    from localtable.places import home
     from localtable.weights import WeightStore
 
     store = WeightStore(home() / "weights")

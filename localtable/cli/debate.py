@@ -54,8 +54,8 @@ def debate(
     """
     from rich.console import Console
 
-    from localtable.config.loading import home
     from localtable.engines.registry import choose
+    from localtable.places import home
     from localtable.prompts import load_wording
     from localtable.report.terminal import print_result
     from localtable.runner import RunOptions, hold_debate

@@ -31,7 +31,7 @@ def doctor(imports: bool) -> int:
 
     The exit code is 3 where no engine could run a model, else 0.
     """
-    from localtable.config.loading import home
+    from localtable.places import home
 
     findings = [*_program(home()), *_engines(imports), *_device(home()), *_weights(home())]
     width = max(len(finding.topic) for finding in findings)

@@ -78,8 +78,8 @@ def show(model_id: str, as_json: bool) -> None:
 @click.option("--id", "card_id", help="The card's id, in place of one made from the model's name.")
 def add(reference: str, card_id: str | None) -> None:
     """Make a card from a model's own config.json; fetches no weights."""
-    from localtable.config.loading import home
     from localtable.config.writing import dump_card
+    from localtable.places import home
 
     card = _hub_card(reference, card_id) if reference.startswith("hub:") else _folder_card(Path(reference), card_id)
     path = home() / "cards" / f"{card.id}.yaml"
@@ -162,7 +162,7 @@ def remove(model_ids: Sequence[str]) -> None:
 
 
 def _store() -> WeightStore:
-    from localtable.config.loading import home
+    from localtable.places import home
     from localtable.weights import WeightStore
 
     return WeightStore(home() / "weights")

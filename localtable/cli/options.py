@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 import click
 
-from localtable.config.loading import packaged, path_from
 from localtable.errors import ConfigError
+from localtable.loading import path_from
+from localtable.places import packaged
 from localtable.types import Panel, Question, Stop
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -12,9 +12,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from localtable.config.loading import home, nearest, packaged, path_from, read_mapping, validate
 from localtable.config.sampling import SamplingFile
 from localtable.errors import ConfigError
+from localtable.loading import nearest, path_from, read_mapping, validate
+from localtable.places import home, packaged
 from localtable.types import Architecture, Card, FileSource, HubSource, Reasoning, Source, WheelPart, WheelSource
 
 MAX_PARAMETERS = 200_000_000_000

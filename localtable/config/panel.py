@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from localtable.config.card import load_card
-from localtable.config.loading import path_from, read_mapping, validate
 from localtable.config.sampling import SamplingChoice, SamplingFile
 from localtable.errors import ConfigError
+from localtable.loading import path_from, read_mapping, validate
 from localtable.types import Card, Panel, Peers, Sampling, Seat, Stop, Thinking
 
 MAX_SEATS = 64

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from localtable.config.loading import parse_json, read_mapping, validate
 from localtable.errors import ConfigError
+from localtable.loading import parse_json, read_mapping, validate
 from localtable.types import LETTERS, Question
 
 MAX_OPTIONS = len(LETTERS)

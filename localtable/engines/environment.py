@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from localtable.config.loading import home
+from localtable.places import home
 
 
 def environment(device: str, folder: Path, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -9,9 +9,9 @@ import importlib
 from importlib.util import find_spec
 from typing import NamedTuple
 
-from localtable.config.loading import nearest
 from localtable.engines.base import Engine, EngineSpec
 from localtable.errors import ConfigError, EngineImportError, PrerequisiteError
+from localtable.loading import nearest
 
 KINDS = ("vllm", "transformers", "scripted")
 """In the order in which `auto` prefers them; it never takes the scripted engine, which has no model."""

@@ -18,8 +18,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from localtable.config.loading import read_mapping, validate
 from localtable.engines.base import Origin
+from localtable.loading import read_mapping, validate
 from localtable.types import FinishReason
 
 Letter = Annotated[str, Field(pattern=r"^[A-Z]$")]

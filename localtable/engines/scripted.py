@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 import localtable
-from localtable.config.loading import validate
 from localtable.engines.admission import refusal, require_unique
 from localtable.engines.base import Completion, Engine, EngineInfo, EngineSpec, Event, Failure, Request, Tokens
 from localtable.engines.guides import Guides
 from localtable.engines.script import Script, ScriptedTurn, load_script
 from localtable.engines.scripted_answers import answer
 from localtable.errors import EngineError, EngineLoadError
+from localtable.loading import validate
 from localtable.scripted_vocabulary import END_OF_TURN, VOCAB_SIZE
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 import localtable
-from localtable.config.loading import validate
 from localtable.engines.admission import refusal, require_unique
 from localtable.engines.base import Engine, EngineInfo, EngineSpec, Event, Failure, Request
 from localtable.engines.decode.batch import Batch
@@ -26,6 +25,7 @@ from localtable.engines.decode.rows import Row, build_row
 from localtable.engines.decode.token_bytes import load_vocabulary
 from localtable.engines.guides import Guides
 from localtable.errors import EngineError, EngineLoadError
+from localtable.loading import validate
 
 
 class Arguments(BaseModel):

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from localtable.config.loading import nearest
 from localtable.engines.base import EngineSpec
 from localtable.errors import ConfigError
+from localtable.loading import nearest
 
 MAX_LOGPROBS = 128
 """A ballot asks for one log-probability per allowed id: 64 seats, and some labels with two ids."""

@@ -26,6 +26,7 @@ from localtable.engines.vllm_arguments import (
     weights_bytes,
 )
 from localtable.engines.vllm_grammar import Grammars
+from localtable.engines.vllm_sampling import find_nucleus_faster
 from localtable.engines.vllm_startup import skip_needless_work
 from localtable.errors import EngineLoadError, LocaltableError
 
@@ -241,6 +242,8 @@ def _load(spec: EngineSpec) -> tuple[Any, dict[str, Any]]:
         from vllm.v1.engine.llm_engine import LLMEngine
 
         skip_needless_work()
+        if spec.device == "cpu":
+            find_nucleus_faster()
         arguments = engine_arguments(spec)
         return LLMEngine.from_engine_args(EngineArgs(**arguments)), arguments
     except LocaltableError:

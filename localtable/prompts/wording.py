@@ -18,8 +18,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from localtable.config.loading import nearest, read_mapping, validate
 from localtable.errors import ConfigError
+from localtable.loading import nearest, read_mapping, validate
 
 SLOT = re.compile(r"\{([a-z_]+)\}")
 PRESETS = Path(__file__).parent / "presets"

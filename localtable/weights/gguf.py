@@ -57,7 +57,9 @@ def convert_gguf(source: Path, out: Path, work: Workplace) -> tuple[FileSum, ...
     }
     with (
         tempfile.TemporaryFile("w+", errors="replace") as complaints,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints, text=True, env=environment) as process,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, text=True, env=environment
+        ) as process,
     ):
         try:
             weights, refusal = _follow(process, out / "model.safetensors", work)

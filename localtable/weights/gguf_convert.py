@@ -1,7 +1,8 @@
 """The conversion's own process: `python -m localtable.weights.gguf_convert FILE FOLDER`.
 
 It runs apart so that its memory goes when it ends and a crash can't take the caller along. Standard output carries
-JSON lines: `{"written": bytes, "of": bytes}` while weights are written, `{"refused": reason}` where it declines.
+JSON lines: `{"written": bytes, "of": bytes}` while weights are written, `{"refused": reason}` where it declines;
+standard input stays open as long as somebody waits.
 Nothing of it depends on time, place or versions, so the same GGUF gives the same bytes twice.
 """
 
@@ -9,7 +10,9 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +33,7 @@ WEIGHTS_NAME = "model.safetensors"
 def main() -> int:
     """Convert; the exit code is 3 where the conversion is refused."""
     source, out = Path(sys.argv[1]), Path(sys.argv[2])
+    threading.Thread(target=_end_with_the_caller, daemon=True).start()
     _prepare_process()
     try:
         convert(source, out)
@@ -37,6 +41,12 @@ def main() -> int:
         _report({"refused": str(refusal)})
         return 3
     return 0
+
+
+def _end_with_the_caller() -> None:
+    # The caller holds the other end of standard input; it closes however the caller ends, kill -9 included.
+    os.read(0, 1)  # not sys.stdin: its lock would be held when the interpreter ends
+    os._exit(1)
 
 
 def convert(source: Path, out: Path) -> None:

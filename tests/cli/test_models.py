@@ -14,8 +14,8 @@ from safetensors.numpy import save_file
 from localtable.cli.main import run
 from localtable.config import load_card
 from localtable.config.card import parse_card
-from localtable.config.loading import parse_yaml
 from localtable.config.writing import dump_card
+from localtable.loading import parse_yaml
 from localtable.types import HubSource, Reasoning, Sampling
 
 DEMO = ("smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct")

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localtable.config import card_from_hf_config, load_card, packaged_card_ids, parse_card
-from localtable.config.loading import home
 from localtable.errors import ConfigError
+from localtable.places import home
 from localtable.types import Card, FileSource, HubSource, WheelPart, WheelSource
 
 SHA = "0" * 64

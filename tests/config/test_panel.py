@@ -92,7 +92,7 @@ def test_prompts_in_json_are_a_file_like_those_in_yaml(folder: Path) -> None:
 
 
 def test_the_panel_of_the_examples_is_whole() -> None:
-    from localtable.config.loading import packaged
+    from localtable.places import packaged
 
     panel = load_panel(packaged("examples") / "panels/demo.yaml", default_stop=Stop())
     assert [card.id for card in panel.cards] == [

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import gguf
+import psutil
 import pytest
 import torch
 from safetensors import safe_open
@@ -158,6 +164,35 @@ def test_refusal_reaches_the_caller_as_one_message(tmp_path: Path) -> None:
     with pytest.raises(PrerequisiteError, match=r"tiny.gguf can't be converted: it carries no chat template") as caught:
         convert_gguf(path, tmp_path, work_in(tmp_path))
     assert caught.value.exit_code == 3
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from tests.weights.test_gguf import convert_gguf, work_in
+convert_gguf(Path(sys.argv[1]), Path(sys.argv[2]), work_in(Path(sys.argv[2])))
+"""
+
+
+def test_conversion_ends_with_its_caller(tmp_path: Path) -> None:
+    fifo = tmp_path / "never.gguf"
+    os.mkfifo(fifo)  # a file that the conversion waits for
+    command = [sys.executable, "-c", KILLED, str(fifo), str(tmp_path)]
+    caller = subprocess.Popen(command, cwd=Path(__file__).parents[2])
+    assert wait_for(lambda: psutil.Process(caller.pid).children(), seconds=60)
+    (child,) = psutil.Process(caller.pid).children()
+    caller.kill()
+    caller.wait()
+    assert wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, seconds=30)
+
+
+def wait_for(condition: Callable[[], object], *, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def test_broken_file_reaches_the_caller_as_one_message(tmp_path: Path) -> None:

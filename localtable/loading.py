@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -287,22 +286,6 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 def _shorten(value: Any, limit: int = 60) -> str:
     shown = repr(value)
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
-
-
-def packaged(folder: str) -> Path:
-    """A folder of data files that ships with the package: beside it in a checkout, inside it in a wheel."""
-    inside = Path(__file__).resolve().parent.parent / folder
-    return inside if inside.is_dir() else Path(__file__).resolve().parent.parent.parent / folder
-
-
-def home() -> Path:
-    """Where state lives: `LOCALTABLE_HOME`, by default the platform's user cache folder."""
-    chosen = os.environ.get("LOCALTABLE_HOME")
-    if chosen:
-        return Path(chosen).expanduser().resolve()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("localtable"))
 
 
 def nearest(name: str, known: list[str], *, kind: str, how: Callable[[], str] | None = None) -> str:

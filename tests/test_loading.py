@@ -13,17 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
-from localtable.config.loading import (
-    MAX_DEPTH,
-    MAX_FILE_BYTES,
-    home,
-    packaged,
-    parse_json,
-    parse_yaml,
-    path_from,
-    read_mapping,
-    validate,
-)
+from localtable.loading import MAX_DEPTH, MAX_FILE_BYTES, parse_json, parse_yaml, path_from, read_mapping, validate
+from localtable.places import home, packaged
 
 
 @pytest.fixture
