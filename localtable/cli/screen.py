@@ -70,7 +70,6 @@ def _turn_line(question: Question, turn: Turn) -> str:
 @dataclass(slots=True)
 class _SeatView:
     model: str
-    model_id: str
     status: str = "waiting"
     text: str = ""
     votes: dict[int, Turn] = field(default_factory=dict)
@@ -81,10 +80,10 @@ class LiveScreen:
 
     def __init__(self, question: Question, panel: Panel, console: Console) -> None:
         self._question = question
-        self._seats = {seat.name: _SeatView(seat.card.name, seat.card.id) for seat in panel.seats}
+        self._seats = {seat.name: _SeatView(seat.card.name) for seat in panel.seats}
         self._round = 0
         self._engine = ""
-        self._engines: dict[str, str] = {card.id: "waiting" for card in panel.cards}
+        self._loading: set[str] = set()
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> LiveScreen:
@@ -99,9 +98,9 @@ class LiveScreen:
             case EngineChosen(kind, reason):
                 self._engine = f"engine {kind} ({reason})"
             case EngineLoading(model_id):
-                self._engines[model_id] = "loading"
-            case EngineLoaded(model_id, info, seconds):
-                self._engines[model_id] = f"{info.kind} on {info.device}, loaded in {seconds:.1f} s"
+                self._loading.add(model_id)
+            case EngineLoaded(model_id):
+                self._loading.discard(model_id)
             case RoundOpened(_, number):
                 self._round = number
                 for view in self._seats.values():
@@ -116,16 +115,14 @@ class LiveScreen:
                 pass
 
     def _draw(self) -> Group:
-        loading = [m for m, state in self._engines.items() if state in ("waiting", "loading")]
-        lines: list[Text | Table | Padding] = [Text(printable(self._question.question), style="bold")]
-        if loading:
-            lines.append(Text(f"{self._engine}, loading {', '.join(loading)} …", style="dim"))
-        lines.append(self._table())
+        lines: list[Text | Padding] = [Text(printable(self._question.question), style="bold")]
+        loading = f", loading {', '.join(sorted(self._loading))} …" if self._loading else ""
+        lines += [Text(printable(f"{self._engine}{loading}"), style="dim"), Padding(self._table(), (1, 0))]
         for name, view in self._seats.items():
             if view.text:
                 shown = printable(view.text).split("\n")[-SHOWN_LINES:]
                 lines.append(Text.assemble((printable(name), "bold"), f" is {view.status}"))
-                lines.append(Padding(Text("\n".join(shown), style="italic"), (0, 0, 0, 2)))
+                lines.append(Padding(Text("\n".join(shown), style="italic"), (0, 0, 1, 2)))
         return Group(*lines)
 
     def _table(self) -> Table:

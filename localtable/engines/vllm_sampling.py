@@ -66,7 +66,9 @@ def keep_nucleus(logits: Tensor, k: Tensor | None, p: Tensor) -> Tensor:
     outside[:, 0] = False  # at least one
     best = best.masked_fill(outside, -float("inf"))
     left = (too_many | (best[:, -1] > -float("inf"))) & ~free
-    rows = (~left & ~free).nonzero().squeeze(1)
-    logits[rows] = -float("inf")
-    logits[rows.unsqueeze(1), ids[rows]] = best[rows]
+    done = ~left & ~free
+    if done.all():  # as nearly always, and then no copies are needed
+        logits.fill_(-float("inf")).scatter_(1, ids, best)
+    else:
+        logits[done] = logits.new_full((int(done.sum()), vocab_size), -float("inf")).scatter_(1, ids[done], best[done])
     return left.nonzero().squeeze(1)

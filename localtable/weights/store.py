@@ -182,6 +182,8 @@ class WeightStore:
                 self._record_path(source).unlink(missing_ok=True)
                 if record is not None and record.is_owned and not self._is_used(record):
                     freed += _delete(record.path(self._root))
+                for leftover in self._attempts(source):
+                    freed += _delete(leftover)
                 if isinstance(source, WheelSource):
                     freed += _delete(self._downloads(source))
         return freed
@@ -245,12 +247,11 @@ class WeightStore:
 
     def _convert(self, path: Path, source: Source, stamps: tuple[Stamp, ...], work: Workplace) -> Record:
         """Convert into a folder beside, then give it its name; whatever an earlier attempt left goes first."""
-        attempts = self._root / "tmp"
-        attempts.mkdir(parents=True, exist_ok=True)
-        prefix = source_key(source)[-16:] + "-"
-        for leftover in attempts.glob(prefix + "*"):
+        for leftover in self._attempts(source):
             _delete(leftover)
-        out = Path(tempfile.mkdtemp(prefix=prefix, dir=attempts))
+        attempts = self._root / "tmp" / source_key(source)
+        attempts.mkdir(parents=True, exist_ok=True)
+        out = Path(tempfile.mkdtemp(dir=attempts))
         try:
             files = convert_gguf(path, out, work)
             check_model_folder(out)
@@ -266,6 +267,7 @@ class WeightStore:
             return record
         finally:
             _delete(out)
+            attempts.rmdir()
 
     # ── what is known ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -278,6 +280,10 @@ class WeightStore:
 
     def _record_path(self, source: Source) -> Path:
         return self._root / "records" / f"{source_key(source)}.json"
+
+    def _attempts(self, source: Source) -> list[Path]:
+        """What conversions that were killed have left."""
+        return list((self._root / "tmp" / source_key(source)).glob("*"))
 
     def _downloads(self, source: WheelSource) -> Path:
         return self._root / "downloads" / source.sha256

