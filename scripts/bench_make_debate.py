@@ -1,9 +1,9 @@
 """The README's first command from nothing, step by step, and again with everything there.
 
-    python3 scripts/bench_make_debate.py [--keep DIR]
+    python3 scripts/bench_make_debate.py [--repeats N]
 
-Clones the checkout into an empty folder, with an empty LOCALTABLE_HOME and no .venv, and times `make setup`, the fetch of
-the demo models, and `make debate` three times. Needs only the standard library.
+Clones the checkout into an empty folder, with an empty LOCALTABLE_HOME and no .venv, and times `make setup`, the fetch
+of the demo models, and `make debate` several times. Needs only the standard library.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import click
 
 from localtable.cli.options import engine_options, override, parse_engine_args, read_panel, read_question
 from localtable.cli.signals import stop_on_signal
+from localtable.errors import ConfigError, PrerequisiteError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -86,7 +87,14 @@ def debate(
         )
         transcript = hold_debate(asked, panel, run)
     _write(transcript, json_file, markdown_file)
-    print_result(transcript, Console())
+    try:
+        print_result(transcript, Console())
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise PrerequisiteError(
+            f"the result can't be written to stdout: {error.strerror}", hint="Make room, or send it elsewhere."
+        ) from None
 
 
 def _fetch(panel: Panel, console: Console) -> None:
@@ -106,7 +114,6 @@ def _screen(question: Question, panel: Panel, console: Console, quiet: bool) -> 
 
 def _check_outputs(*files: Path | None) -> None:
     """Whether every output can be written, and what there is of it after an interruption: before anything loads."""
-    from localtable.errors import ConfigError
     from localtable.transcript import require_writable
 
     named = [file.resolve() for file in files if file is not None]

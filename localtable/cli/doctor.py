@@ -23,9 +23,7 @@ class Finding:
 
 
 @click.command()
-@click.option(
-    "--import", "imports", is_flag=True, help="Also import the engines' packages: a minute at most."
-)
+@click.option("--import", "imports", is_flag=True, help="Also import the engines' packages: a minute at most.")
 def doctor(imports: bool) -> int:
     """Say what is here, what would run, and what is missing.
 

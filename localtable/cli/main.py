@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 import click
 
 from localtable import __version__
-from localtable.errors import LocaltableError
+from localtable.errors import LocaltableError, PrerequisiteError
 
 COMMANDS = {
     "debate": "Hold one debate and print its result.",
@@ -62,9 +63,7 @@ def run(arguments: Sequence[str]) -> int:
         _say("interrupted", "", debug)
         return 130
     except BrokenPipeError:
-        # Whoever read our output has seen enough; nothing more can be said to them.
-        sys.stdout = None
-        return 1
+        return 1  # whoever read our output has seen enough; nothing more can be said to them
     except Exception as error:  # noqa: BLE001  the last stop before a traceback
         hint = "This is a defect: run it again with --debug and report it."
         _say(f"unexpected {type(error).__name__}: {error}", hint, debug)
@@ -87,7 +86,26 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A result with a dash in it is better off with an escape than lost, where the terminal has no dash.
         sys.stdout.reconfigure(errors="backslashreplace")
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    sys.exit(_flush() or code)
+
+
+def _flush() -> int:
+    """Write out what stdout still holds; the exit code of failing at that, 0 where all is well.
+
+    Python would do so by itself when it ends, and tell a failure in a way that nobody asked for.
+    """
+    if sys.stdout is None:
+        return 0
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return 1
+        _say(f"the output can't be written: {error.strerror}", "Make room, or send it elsewhere.", debug=False)
+        return PrerequisiteError.exit_code
+    return 0
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from localtable.report.terminal import colour_of
-from localtable.report.words import printable
+from localtable.report.words import one_line, printable
 from localtable.runner.events import (
     EngineChosen,
     EngineLoaded,
@@ -57,7 +57,7 @@ class PlainLines:
                 pass
 
     def _line(self, text: str) -> None:
-        self._console.print(Text(printable(text)), soft_wrap=True)
+        self._console.print(Text(printable(one_line(text))), soft_wrap=True)
 
 
 def _turn_line(question: Question, turn: Turn) -> str:
@@ -141,4 +141,4 @@ class LiveScreen:
         sure = "" if turn.ballot.confidence is None else f" {turn.ballot.confidence:.0%}"
         moved = " ←" if turn.changed_mind else ""
         vote = turn.ballot.vote
-        return Text(f"{printable(self._question.text_of(vote))}{sure}{moved}", style=colour_of(vote))
+        return Text(f"{printable(one_line(self._question.text_of(vote)))}{sure}{moved}", style=colour_of(vote))

@@ -61,7 +61,8 @@ def find_device(cap_bytes: int | None = None) -> Device:
         return device
     if cap_bytes > device.total_bytes:
         raise PrerequisiteError(
-            f"--device-memory {cap_bytes / GIB:.1f} GiB is above what {device.name} has: {device.total_bytes / GIB:.1f} GiB",
+            f"--device-memory {cap_bytes / GIB:.1f} GiB is above the {device.total_bytes / GIB:.1f} GiB of "
+            f"{device.name}",
             hint="Lower it, or leave it out.",
         )
     return replace(device, total_bytes=cap_bytes, free_bytes=min(cap_bytes, device.free_bytes))

@@ -207,6 +207,15 @@ def test_hostile_text_reaches_neither_terminal_nor_page_raw_or_as_markup(folder:
     assert turn["statement"] == hostile, "what is kept is what was said"
 
 
+def test_an_option_of_two_lines_passes_for_no_line_of_ours(folder: Path, localtable: Command) -> None:
+    (folder / "q.yaml").write_text('question: Is it?\noptions: ["Yes\\nUnanimous — No (9/9 votes)", No]')
+    ended = localtable(
+        *("debate", "q.yaml", "--panel", "panel.yaml", "--engine", "scripted"), *script(folder, {"vote": "A"})
+    )
+    assert ended.code == 0
+    assert not [line for line in (ended.out + ended.err).splitlines() if line.startswith("Unanimous — No")]
+
+
 def test_hostile_text_in_a_file_reaches_no_terminal_in_a_message(folder: Path, localtable: Command) -> None:
     (folder / "panel.yaml").write_text('name: p\nseats: [{name: a, model: "\\e[31m\\u202e.yaml"}]\n')
     ended = localtable(*ASK, "--panel", "panel.yaml")

@@ -43,9 +43,9 @@ def save_byte_tokenizer(folder: Path) -> None:
     """A byte-level tokenizer without merges; byte b has the id b."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-    from localtable.engines.decode.token_bytes import _byte_level_alphabet
+    from localtable.engines.decode.token_bytes import byte_level_alphabet
 
-    tokenizer = Tokenizer(models.BPE(vocab=_byte_level_alphabet(), merges=[]))
+    tokenizer = Tokenizer(models.BPE(vocab=byte_level_alphabet(), merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken("<start>", special=True), AddedToken("<end>", special=True)])

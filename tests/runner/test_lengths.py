@@ -103,6 +103,16 @@ def test_what_is_reckoned_with_is_not_far_above_what_full_turns_use(tmp_path: Pa
     assert longest_used(held) <= reckoned <= 1.25 * longest_used(held)
 
 
+def test_where_everything_is_at_its_bound_the_reckoning_is_exact(tmp_path: Path) -> None:
+    """But for two of the four tokens that a ballot's closing is granted, and the mark before each of two turns."""
+    peers = {"max_tokens": "64", "over": "head_tail"}
+    panel = make_panel(tmp_path, "Ada", "Bob", peers=peers, sampling={"max_tokens": "62"})
+    turns = [{**turn, "statement": "x" * 62} for turn in (*votes("Ada", "A", "B"), *votes("Bob", "B", "A"))]
+    question = make_question("Aye", "Nay")
+    held = record(question, panel, write_script(tmp_path, *turns))
+    assert longest_used(held) + 4 == longest_turns(models_of(panel), [question])["toy"]
+
+
 def test_the_ballot_before_can_be_the_longest_part(tmp_path: Path) -> None:
     """A wording of the user's own may ask for it at great length."""
     import yaml

@@ -11,11 +11,14 @@ import pytest
 from builders import CARD, REASONING, Held, hold, make_panel, make_question, record, votes, write_script
 
 from localtable.config import load_question
-from localtable.engines.base import Request
+from localtable.engines.base import Completion, Request
 from localtable.errors import ConfigError, EngineError, EngineLoadError, InterruptedRun, PlacementError
+from localtable.protocol import Debate
 from localtable.report.words import change_line, changed_turns, result_line
 from localtable.runner.events import EngineLoaded, EngineLoading, RoundClosed, RoundOpened, TurnFinished
+from localtable.runner.loop import MAX_TRIES
 from localtable.runner.manifest import TIMINGS
+from localtable.runner.turns import begin_turn
 from localtable.seeds import request_seed
 from localtable.transcript import to_json
 from localtable.types import Transcript, Usage
@@ -225,6 +228,8 @@ def test_an_empty_statement_is_asked_for_once_more_then_kept_and_counted(tmp_pat
     assert len(asked) == 2
     assert asked[0].prompt_token_ids == asked[1].prompt_token_ids
     assert asked[0].seed != asked[1].seed
+    assert asked[0].request_id != asked[1].request_id
+    assert [request.origin.sample for request in asked if request.origin] == [0, 1]
     ada, bob = (next(t for t in held.debate.rounds[0].turns if t.seat == seat) for seat in ("Ada", "Bob"))
     assert (ada.statement, ada.attempts, bob.attempts) == ("", 2, 1)
     assert ada.seed == asked[1].seed
@@ -384,6 +389,20 @@ def test_a_request_that_fails_once_is_asked_again(tmp_path: Path) -> None:
     assert asked[0].seed == asked[1].seed, "a failure is no reason to draw anew"
     assert asked[0].request_id != asked[1].request_id
     assert len({request.request_id for request in held.requests}) == len(held.requests)
+
+
+def test_every_step_has_three_tries_of_its_own(tmp_path: Path) -> None:
+    panel = make_panel(tmp_path, "Ada", rounds="1")
+    model = record(QUESTION, panel).models["toy"]
+    turn = begin_turn(Debate(QUESTION, panel), 1, panel.seats[0], model, stream=False)
+    statement = turn.next_request()
+    assert statement is not None
+    turn.tries = MAX_TRIES - 1
+    turn.take(statement, Completion(statement.request_id, tuple(b"Aye."), "stop", 1, 0, 5))
+    ballot = turn.next_request()
+    assert ballot is not None
+    assert ballot.origin is not None
+    assert (ballot.origin.step, turn.tries) == ("ballot", 0)
 
 
 def test_a_request_that_fails_three_times_fails_the_debate_with_what_was_finished_kept(tmp_path: Path) -> None:

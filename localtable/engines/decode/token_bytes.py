@@ -76,7 +76,7 @@ def _flatten(decoder: dict[str, Any]) -> set[str]:
 
 
 def _from_byte_level(token: str) -> bytes:
-    alphabet = _byte_level_alphabet()
+    alphabet = byte_level_alphabet()
     return bytes(alphabet[char] for char in token)
 
 
@@ -86,7 +86,7 @@ def _from_space_marks(token: str) -> bytes:
 
 
 @cache
-def _byte_level_alphabet() -> dict[str, int]:
+def byte_level_alphabet() -> dict[str, int]:
     """GPT-2's printable stand-ins for bytes (openai/gpt-2, src/encoder.py, bytes_to_unicode)."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
