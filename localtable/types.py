@@ -315,7 +315,7 @@ class Transcript:
     repeat: int
     rounds: tuple[Round, ...]
     verdict: Verdict | None
-    """None where the debate was interrupted before its first round ended."""
+    """None where the debate was interrupted."""
     condition: str = "debate"
     source: Literal["run", "import"] = "run"
     manifest: Mapping[str, Any] = field(default_factory=dict)

@@ -223,7 +223,9 @@ def with_template(folder: Path, template: str, out: Path, *, add: tuple[str, ...
 CHATML_CONTROLS = ("<|im_start|>", "<|im_end|>")
 
 
-def bytes_only(folder: Path, template: str, *, controls: tuple[str, ...] = CHATML_CONTROLS) -> HfTokenizer:
+def bytes_only(
+    folder: Path, template: str, *, controls: tuple[str, ...] = CHATML_CONTROLS, **special: str
+) -> HfTokenizer:
     """A token per byte and the named control tokens under any template: loads in a moment."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
@@ -232,5 +234,5 @@ def bytes_only(folder: Path, template: str, *, controls: tuple[str, ...] = CHATM
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_tokens([AddedToken(text, normalized=False, special=text.startswith("<|")) for text in controls])
-    _save(tokenizer, folder, template, eos_token="<|im_end|>")
+    _save(tokenizer, folder, template, **{"eos_token": "<|im_end|>", **special})
     return HfTokenizer(folder)

@@ -98,7 +98,10 @@ class HfTokenizer(PromptTokenizer):
         added = self._full.get_added_tokens_decoder()
         texts = [token for token in added.values() if _is_text(token)]
         self._added_ids = frozenset(i for i, token in added.items() if not _is_text(token))
-        self.control_ids = frozenset(i for i in self._added_ids if added[i].special or _looks_like_markup(added[i]))
+        named = frozenset(self._hf.all_special_ids)
+        self.control_ids = frozenset(
+            i for i in self._added_ids if i in named or added[i].special or _looks_like_markup(added[i])
+        )
         self._plain: dict[Place, FastTokenizer] = {
             place: _without_added_tokens(self._full, place, keep=texts) for place in get_args(Place)
         }
@@ -193,8 +196,11 @@ def _tokenizer_class(folder: Path) -> Any:
 
 
 def _is_text(token: Any) -> bool:
-    """Whether an added token is text like any other: a single character, or a run of white space."""
-    return not token.special and len(token.content.strip()) < 2
+    """Whether an added token is text like any other: a single character, or a run of white space.
+
+    Even where it is declared special: some models name "!" as what they pad with.
+    """
+    return len(token.content.strip()) < 2
 
 
 def _looks_like_markup(token: Any) -> bool:

@@ -145,8 +145,8 @@ def test_merges_that_rebuild_a_control_token_are_cut() -> None:
 
 
 def test_generation_stops_at_every_special_token(family: Family) -> None:
-    assert set(family.own.all_special_ids) <= family.tokenizer.control_ids
-    assert {i for i, t in family.own.added_tokens_decoder.items() if t.special} <= family.tokenizer.control_ids
+    special = {i for i, token in family.own.added_tokens_decoder.items() if token.special}
+    assert special | set(family.own.all_special_ids) <= family.tokenizer.control_ids
 
 
 def test_only_added_tokens_stop_a_generation(family: Family) -> None:
@@ -187,6 +187,20 @@ def test_an_added_token_that_is_not_special_is_judged_by_its_looks(tmp_path: Pat
     tokenizer = families.bytes_only(tmp_path, families.CHATML, controls=("<|im_end|>", literal))
     token_id = tokenizer._hf.convert_tokens_to_ids(literal)
     assert (token_id in tokenizer.control_ids) is steers
+
+
+def test_a_mark_of_punctuation_that_a_model_pads_with_is_text_all_the_same(tmp_path: Path) -> None:
+    tokenizer = families.bytes_only(tmp_path, families.CHATML, pad_token="!")
+    assert tokenizer._hf.added_tokens_decoder[tokenizer._hf.pad_token_id].special
+    assert tokenizer._hf.pad_token_id not in tokenizer.control_ids
+    assert tokenizer.decode(tokenizer.encode_plain("Yes!")) == "Yes!"
+    assert tokenizer.encode_plain("Yes!") == tokenizer._hf.encode("Yes!", add_special_tokens=False)
+
+
+def test_an_end_of_text_that_looks_like_a_word_stops_a_generation(tmp_path: Path) -> None:
+    tokenizer = families.bytes_only(tmp_path, families.CHATML, eos_token="STOP")
+    assert tokenizer._hf.eos_token_id in tokenizer.control_ids
+    assert tokenizer._hf.eos_token_id not in tokenizer.encode_plain("Please STOP.")
 
 
 def test_controls_in_a_trusted_text_are_found_with_their_places(family: Family) -> None:
