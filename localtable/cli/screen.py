@@ -19,6 +19,7 @@ from localtable.runner.events import (
     EngineChosen,
     EngineLoaded,
     EngineLoading,
+    Note,
     RoundClosed,
     RoundOpened,
     RunEvent,
@@ -40,6 +41,8 @@ class PlainLines:
 
     def __call__(self, event: RunEvent) -> None:
         match event:
+            case Note(text):
+                self._line(text)
             case EngineChosen(kind, reason):
                 self._line(f"engine {kind} ({reason})")
             case EngineLoading(model_id):
@@ -95,6 +98,8 @@ class LiveScreen:
 
     def __call__(self, event: RunEvent) -> None:
         match event:
+            case Note(text):
+                self._live.console.print(Text(printable(text)))
             case EngineChosen(kind, reason):
                 self._engine = f"engine {kind} ({reason})"
             case EngineLoading(model_id):

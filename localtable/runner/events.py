@@ -11,6 +11,13 @@ from localtable.types import Round, Turn
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Something that takes a while, or that a person should know."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class EngineChosen:
     """Which engine runs the models, and why that one."""
 
@@ -71,7 +78,7 @@ class RoundClosed:
     round: Round
 
 
-RunEvent = EngineChosen | EngineLoading | EngineLoaded | RoundOpened | TextArrived | TurnFinished | RoundClosed
+RunEvent = Note | EngineChosen | EngineLoading | EngineLoaded | RoundOpened | TextArrived | TurnFinished | RoundClosed
 
 
 class Listener(Protocol):

@@ -18,7 +18,7 @@ from localtable.engines.registry import Choice, choose
 from localtable.errors import ConfigError, EngineImportError, LocaltableError, PrerequisiteError
 from localtable.prompts import ByteTokenizer, HfTokenizer, PromptTokenizer, load_wording
 from localtable.protocol import Debate, build_round
-from localtable.runner.events import EngineChosen, Listener, RunEvent
+from localtable.runner.events import EngineChosen, Listener, Note, RunEvent
 from localtable.runner.loop import Loop
 from localtable.runner.manifest import build_manifest
 from localtable.runner.models import Model, build_models, longest_turns
@@ -26,7 +26,7 @@ from localtable.scheduler.devices import Device, find_device
 from localtable.scheduler.memory import EngineBytes, kv_cache_bytes, weights_bytes
 from localtable.scheduler.pool import EnginePool
 from localtable.scheduler.worker import Workers
-from localtable.types import Card, Panel, Question, Transcript, Turn
+from localtable.types import Card, FileSource, Panel, Question, Transcript, Turn
 from localtable.weights import ModelFiles, WeightStore
 
 BLOCK_TOKENS = 32
@@ -108,7 +108,11 @@ def open_session(
         chosen = chosen._replace(reason=options.engine_reason)
     options.tell(EngineChosen(chosen.kind, chosen.reason))
     device = find_device(options.device_memory_bytes)
-    files = {} if chosen.kind == "scripted" else find_weights(panel, options.home)
+    files = (
+        {}
+        if chosen.kind == "scripted"
+        else find_weights(panel, options.home, say=lambda text: options.tell(Note(text)))
+    )
     with Workers(options.home) as workers:
         workers.prepare(chosen.kind, device.torch_name)
         models = _read_models(panel, files)
@@ -160,14 +164,16 @@ def _partial(transcript: Transcript, debate: Debate, turns: Sequence[Turn]) -> T
     return replace(transcript, rounds=rounds, verdict=None, manifest=manifest)
 
 
-def find_weights(panel: Panel, home: Path) -> dict[str, ModelFiles]:
+def find_weights(panel: Panel, home: Path, *, say: Callable[[str], None]) -> dict[str, ModelFiles]:
     """The panel's weights, by card id, all of them on this machine already.
+
+    A folder or file of the user's own is taken as it is: hashed the first time, known from then on.
 
     Raises:
         PrerequisiteError: Some are missing; says which, and how to get them.
     """
     store = WeightStore(home / "weights")
-    found = {card.id: store.find(card) for card in panel.cards}
+    found = {card.id: store.find(card) or _take_own(store, card, say) for card in panel.cards}
     missing = [card_id for card_id, files in found.items() if files is None]
     if missing:
         raise PrerequisiteError(
@@ -175,6 +181,13 @@ def find_weights(panel: Panel, home: Path) -> dict[str, ModelFiles]:
             hint=f"Run `localtable models fetch {' '.join(missing)}`, or add --fetch.",
         )
     return {card_id: files for card_id, files in found.items() if files is not None}
+
+
+def _take_own(store: WeightStore, card: Card, say: Callable[[str], None]) -> ModelFiles | None:
+    if not all(isinstance(source, FileSource) for source in card.sources):
+        return None
+    say(f"reading the weights of {card.id} for their sums, once")
+    return store.fetch(card, say=say)
 
 
 def _read_models(panel: Panel, files: Mapping[str, ModelFiles]) -> dict[str, Model]:
