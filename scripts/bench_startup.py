@@ -30,12 +30,14 @@ MODELS = ("smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct", "qwen2.5-coder
 
 BARE = "bare_vllm.py"
 WORKERS = "first_tokens.py"
+DEBATE = "first_words.py"
 VARIANTS = {
     # name: (models, program, how)
     "one: bare": (1, BARE, "plain"),
     "one: bare, frozen": (1, BARE, "frozen"),
     "one: bare, frozen, trimmed": (1, BARE, "frozen,trimmed"),
     "one: localtable's worker": (1, WORKERS, "together"),
+    "one: localtable's debate": (1, DEBATE, "debate"),
     "three: bare, together": (3, BARE, "together"),
     "three: bare, together, spinning": (3, BARE, "together,spinning"),
     "three: bare, one by one": (3, BARE, "one-by-one"),
@@ -43,6 +45,7 @@ VARIANTS = {
     "three: bare, frozen, one by one": (3, BARE, "frozen,one-by-one"),
     "three: localtable's workers, together": (3, WORKERS, "together"),
     "three: localtable's workers, one by one": (3, WORKERS, "one-by-one"),
+    "three: localtable's debate": (3, DEBATE, "debate"),
 }
 
 
