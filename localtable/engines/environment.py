@@ -13,7 +13,9 @@ from pathlib import Path
 from localtable.places import home
 
 
-def environment(device: str, folder: Path, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+def environment(
+    device: str, folder: Path, inherited: Mapping[str, str] = os.environ, *, threads: int | None = None
+) -> dict[str, str]:
     """What an engine process for `device` runs in.
 
     Args:
@@ -21,8 +23,15 @@ def environment(device: str, folder: Path, inherited: Mapping[str, str] = os.env
         folder: Where vLLM may keep what it caches between runs.
         inherited: The caller's own environment. What it says of threads and allocators stands; what keeps the
             process offline and quiet does not yield.
+        threads: OpenMP threads of one engine; by default one for each core.
     """
-    return {**_threads(device), **inherited, **_offline(), **_vllm(folder), **(_on_cpu() if device == "cpu" else {})}
+    return {
+        **_threads(device, threads),
+        **inherited,
+        **_offline(),
+        **_vllm(folder),
+        **(_on_cpu() if device == "cpu" else {}),
+    }
 
 
 def prepare(device: str) -> None:
@@ -61,11 +70,13 @@ def _on_cpu() -> dict[str, str]:
     }
 
 
-def _threads(device: str) -> dict[str, str]:
+def _threads(device: str, threads: int | None) -> dict[str, str]:
     if device != "cpu":
         return {}
     return {
         # OpenMP threads spin while they wait, and two engines that spin on the same cores ruin each other.
         "OMP_WAIT_POLICY": "PASSIVE",
         "KMP_BLOCKTIME": "0",
+        # vLLM's attention kernel spins all the same: with few rows a second thread doubles an engine's CPU time.
+        **({"OMP_NUM_THREADS": str(threads)} if threads else {}),
     }

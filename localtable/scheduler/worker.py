@@ -153,7 +153,7 @@ class EngineProcess(EngineHandle):
 class ForkServer:
     """The process that has imported one engine's modules and forks workers; starts importing when it is made."""
 
-    def __init__(self, modules: Sequence[str], device: str, home: Path, log: Path) -> None:
+    def __init__(self, modules: Sequence[str], device: str, home: Path, log: Path, threads: int | None = None) -> None:
         self.log = log
         self._exit_codes: dict[int, int] = {}
         ours, theirs = Pipe()
@@ -163,7 +163,7 @@ class ForkServer:
                     *(sys.executable, "-m", "localtable.scheduler.forkserver"),
                     *(str(theirs.fileno()), json.dumps(list(modules))),
                 ],
-                env=environment(device, home / "vllm"),
+                env=environment(device, home / "vllm", threads=threads),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -209,9 +209,15 @@ class ForkServer:
 class Workers:
     """Starts engines and ends them all; a context manager."""
 
-    def __init__(self, home: Path) -> None:
-        """`home` holds the logs and what vLLM caches between runs."""
+    def __init__(self, home: Path, threads: int | None = None) -> None:
+        """Nothing is started yet.
+
+        Args:
+            home: Holds the logs and what vLLM caches between runs.
+            threads: Of one engine on a CPU, where several are to work at once; by default one for each core.
+        """
         self._home = home
+        self._threads = threads
         self._servers: dict[tuple[str, str], ForkServer] = {}
         self._handles: list[EngineHandle] = []
 
@@ -249,7 +255,9 @@ class Workers:
         family = device.partition(":")[0]
         if (kind, family) not in self._servers:
             log = self._logs() / f"{kind}-{family}-{os.getpid()}.log"
-            self._servers[kind, family] = ForkServer(modules_to_preload(kind, device), device, self._home, log)
+            self._servers[kind, family] = ForkServer(
+                modules_to_preload(kind, device), device, self._home, log, self._threads
+            )
         return self._servers[kind, family]
 
     def _logs(self) -> Path:
