@@ -1,6 +1,6 @@
 """Real ballots on the demo models: are all valid, and how many decode steps does one cost?
 
-    python scripts/check_ballots.py --suite ../shared/data/bbh/date_understanding.jsonl --questions 40
+    python scripts/check_ballots.py --suite SUITE.jsonl --questions 40
 
 Every ballot of two-round debates is counted: votes, and who persuaded a seat that changed. A ballot is valid when its
 assembled JSON passes its schema, its vote is one of the options, and its distribution has every option and sums to 1.

@@ -1,6 +1,6 @@
 """Is a ballot's distribution the model's own? Constrained against unconstrained, and engine against engine.
 
-    python scripts/check_distributions.py --suite ../shared/data/bbh/date_understanding.jsonl
+    python scripts/check_distributions.py --suite SUITE.jsonl
 
 Each ballot's prompt is completed twice in one batch: under the constraint, and free, with the labels' log-probabilities
 over the whole vocabulary, renormalised over the labels. Within one engine and batch the two must be equal to 3 places.

@@ -1,6 +1,6 @@
 """How many statements say their vote, and whether the ballot agrees: preset `answer`, round 1, the demo models.
 
-python scripts/check_stated.py --suite ../shared/data/bbh/date_understanding.jsonl --questions 100
+python scripts/check_stated.py --suite SUITE.jsonl --questions 100
 """
 
 from __future__ import annotations
