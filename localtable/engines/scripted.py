@@ -28,6 +28,9 @@ from localtable.scripted_vocabulary import END_OF_TURN, VOCAB_SIZE
 if TYPE_CHECKING:
     from outlines_core import Vocabulary
 
+DELAY_SLICE_S = 0.1
+"""How long a scripted delay may keep a signal waiting."""
+
 
 class Arguments(BaseModel):
     """The engine arguments that a user may give."""
@@ -78,12 +81,17 @@ class ScriptedEngine(Engine):
         require_unique(requests, self._unfinished.keys())
         self._unfinished |= {request.request_id: _Playing(request) for request in requests}
 
+    def _delay(self) -> None:
+        # In slices: a signal that arrives just before a sleep begins is handled only when that sleep ends.
+        until = time.monotonic() + self._script.delay_s
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, DELAY_SLICE_S))
+
     def step(self) -> list[Event]:
         self._require_alive()
         if not self._unfinished:
             return []
-        if self._script.delay_s:
-            time.sleep(self._script.delay_s)
+        self._delay()
         events: list[Event] = []
         for playing in list(islice(self._unfinished.values(), self._spec.max_num_seqs)):
             events += self._advance(playing)
