@@ -15,7 +15,8 @@ from localtable.config import load_question, parse_panel
 from localtable.errors import InterruptedRun
 from localtable.places import home, packaged
 from localtable.runner import RunOptions, hold_debate
-from localtable.runner.events import EngineLoaded, EngineLoading, RunEvent, TextArrived
+from localtable.runner.events import RunEvent, TextArrived
+from localtable.scheduler.pool import EngineLoaded, EngineLoading
 from localtable.types import Stop
 
 

@@ -17,8 +17,6 @@ from localtable.report.terminal import colour_of
 from localtable.report.words import one_line, printable
 from localtable.runner.events import (
     EngineChosen,
-    EngineLoaded,
-    EngineLoading,
     Note,
     RoundClosed,
     RoundOpened,
@@ -26,6 +24,7 @@ from localtable.runner.events import (
     TextArrived,
     TurnFinished,
 )
+from localtable.scheduler.pool import EngineLoaded, EngineLoading
 from localtable.types import Panel, Question, Turn
 
 SHOWN_LINES = 6

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from localtable.engines.base import EngineInfo
 from localtable.protocol import Debate, Step
+from localtable.scheduler.pool import EngineLoaded, EngineLoading
 from localtable.types import Round, Turn
 
 
@@ -23,22 +23,6 @@ class EngineChosen:
 
     kind: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class EngineLoading:
-    """An engine has begun to load."""
-
-    model_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class EngineLoaded:
-    """An engine is ready."""
-
-    model_id: str
-    info: EngineInfo
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

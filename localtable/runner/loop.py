@@ -14,8 +14,6 @@ from localtable.engines.base import Completion, EngineInfo, Event, Failure, Requ
 from localtable.errors import EngineError, InterruptedRun
 from localtable.protocol import Debate
 from localtable.runner.events import (
-    EngineLoaded,
-    EngineLoading,
     Listener,
     RoundClosed,
     RoundOpened,
@@ -24,7 +22,7 @@ from localtable.runner.events import (
 )
 from localtable.runner.models import Model
 from localtable.runner.turns import TurnAtWork, begin_turn
-from localtable.scheduler.pool import EnginePool, Generated, Loaded, Loading
+from localtable.scheduler.pool import EngineLoaded, EngineLoading, EnginePool, Generated
 from localtable.types import Turn
 
 MAX_TRIES = 3
@@ -112,15 +110,15 @@ class Loop:
 
     # ── in ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _handle(self, events: Iterable[Loading | Loaded | Generated]) -> Iterator[Debate]:
+    def _handle(self, events: Iterable[EngineLoading | EngineLoaded | Generated]) -> Iterator[Debate]:
         for event in events:
             match event:
-                case Loading(model_id):
-                    self._tell(EngineLoading(model_id))
-                case Loaded(model_id, info, seconds):
+                case EngineLoading():
+                    self._tell(event)
+                case EngineLoaded(model_id, info, seconds):
                     self.engines[model_id] = info
                     self.load_seconds[model_id] = seconds
-                    self._tell(EngineLoaded(model_id, info, seconds))
+                    self._tell(event)
                 case Generated(_, what):
                     yield from self._generated(what)
 

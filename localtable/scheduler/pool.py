@@ -25,14 +25,14 @@ IDLE_WAIT_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Loading:
+class EngineLoading:
     """An engine has begun to load."""
 
     model_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class EngineLoaded:
     """An engine is ready."""
 
     model_id: str
@@ -48,7 +48,7 @@ class Generated:
     event: Event
 
 
-PoolEvent = Loading | Loaded | Generated
+PoolEvent = EngineLoading | EngineLoaded | Generated
 
 
 @dataclass(slots=True)
@@ -122,7 +122,7 @@ class EnginePool:
         """
         if self._death is not None:
             raise self._death
-        events: list[PoolEvent] = [Loading(model_id) for model_id in self._place()]
+        events: list[PoolEvent] = [EngineLoading(model_id) for model_id in self._place()]
         self._dispatch()
         if events:
             return events
@@ -211,7 +211,7 @@ class EnginePool:
         slot = self.slots[model_id]
         if isinstance(message, Ready):
             slot.state = "awake"
-            return [Loaded(model_id, message.info, time.monotonic() - slot.since)]
+            return [EngineLoaded(model_id, message.info, time.monotonic() - slot.since)]
         if isinstance(message, Died):
             slot.handle, slot.state = None, "unloaded"
             self._death = self._death or message.error

@@ -12,7 +12,7 @@ from builders import CARD, make_panel, make_question, record, write_script
 from localtable.engines.base import Completion, EngineSpec, Origin, Request
 from localtable.errors import EngineError, PlacementError
 from localtable.scheduler.devices import GIB
-from localtable.scheduler.pool import EnginePool, Generated, Loaded, Loading, PoolEvent
+from localtable.scheduler.pool import EngineLoaded, EngineLoading, EnginePool, Generated, PoolEvent
 from localtable.scheduler.worker import EngineHandle, InlineEngine
 from localtable.scripted_vocabulary import END_OF_TURN
 from localtable.types import Sampling
@@ -98,11 +98,11 @@ def test_an_engine_that_does_not_fit_beside_another_waits_until_that_one_is_dry(
     events = pool.drain()
     kinds = [(type(event).__name__, event.model_id) for event in events]
     assert kinds == [
-        ("Loading", "one"),
-        ("Loaded", "one"),
+        ("EngineLoading", "one"),
+        ("EngineLoaded", "one"),
         ("Generated", "one"),
-        ("Loading", "two"),
-        ("Loaded", "two"),
+        ("EngineLoading", "two"),
+        ("EngineLoaded", "two"),
         ("Generated", "two"),
     ]
     assert pool.awake() == {"two"}
@@ -124,9 +124,9 @@ def test_one_engine_loads_at_a_time(pools: list[Pool]) -> None:
     pools.append(pool)
     for name in ("one", "two"):
         pool.pool.submit(name, [request(name)])
-    assert pool.pool.poll(0) == [Loading("one")]
-    assert [type(event) for event in pool.pool.poll(0)] == [Loaded]
-    assert pool.pool.poll(0) == [Loading("two")]
+    assert pool.pool.poll(0) == [EngineLoading("one")]
+    assert [type(event) for event in pool.pool.poll(0)] == [EngineLoaded]
+    assert pool.pool.poll(0) == [EngineLoading("two")]
 
 
 def test_an_engine_without_work_is_loaded_ahead_where_it_fits_and_never_twice(pools: list[Pool]) -> None:
