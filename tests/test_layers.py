@@ -34,13 +34,14 @@ EXCEPTIONS = {
 HEAVY = frozenset(
     {
         *("torch", "vllm", "transformers", "outlines", "outlines_core", "huggingface_hub", "httpx", "gguf"),
-        *("numpy", "pandas", "safetensors", "tokenizers", "accelerate", "jsonschema", "rich", "pydantic", "yaml"),
+        *("numpy", "pandas", "pyarrow", "safetensors", "tokenizers", "accelerate"),
+        *("jsonschema", "rich", "pydantic", "yaml"),
     }
 )
 """Never loaded by `localtable --help`."""
 
 LAZY = frozenset({"torch", "vllm", "transformers", "outlines", "outlines_core", "huggingface_hub", "httpx", "gguf"}) | {
-    *("numpy", "pandas", "safetensors", "tokenizers", "accelerate"),
+    *("numpy", "pandas", "pyarrow", "safetensors", "tokenizers", "accelerate"),
 }
 """Imported inside functions only, the engines that are made of them aside."""
 
