@@ -19,7 +19,10 @@ COMMANDS = {
     "models": "List, add, fetch and check models.",
     "doctor": "Say what is here, what would run, and what is missing.",
 }
-"""Each in a module of its own name, with a command of its own name."""
+"""Each in a module of its own name, with a command of its own name; those in `MODULES` aside."""
+
+MODULES: dict[str, str] = {}
+"""Commands that can't be called so in Python: the name of the module, and of the command in it."""
 
 
 class _LazyGroup(click.Group):
@@ -29,7 +32,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"localtable.cli.{name}"), name)
+        module = MODULES.get(name, name)
+        command = getattr(importlib.import_module(f"localtable.cli.{module}"), module)
         assert isinstance(command, click.Command)
         return command
 
