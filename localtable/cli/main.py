@@ -17,11 +17,12 @@ from localtable.errors import LocaltableError, PrerequisiteError
 COMMANDS = {
     "debate": "Hold one debate and print its result.",
     "models": "List, add, fetch and check models.",
+    "import": "Turn published data into this program's files.",
     "doctor": "Say what is here, what would run, and what is missing.",
 }
 """Each in a module of its own name, with a command of its own name; those in `MODULES` aside."""
 
-MODULES: dict[str, str] = {}
+MODULES = {"import": "importing"}
 """Commands that can't be called so in Python: the name of the module, and of the command in it."""
 
 
