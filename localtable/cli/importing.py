@@ -24,7 +24,7 @@ def importing() -> None:
 @importing.command()
 @click.argument("name", metavar="NAME")
 @click.option("--from", "origins", multiple=True, required=True, metavar="PATH|hub", help="File, folder; repeatable.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="SUITE", help="The suite to write.")
+@click.option("--out", "out_text", required=True, metavar="SUITE", help="The suite to write.")
 @click.option("--force", is_flag=True, help="Replace --out if it is there.")
 @click.option("--config", metavar="WORD", help="Only files of this configuration, such as ARC-Easy.")
 @click.option("--split", metavar="WORD", help="Only files of this split, such as validation.")
@@ -43,7 +43,7 @@ def importing() -> None:
 def dataset(
     name: str,
     origins: Sequence[str],
-    out: Path,
+    out_text: str,
     force: bool,
     config: str | None,
     split: str | None,
@@ -59,10 +59,12 @@ def dataset(
     Only the word hub (or hub:ORG/NAME@REVISION) in --from opens a connection.
     """
     from localtable.config.datasets import import_dataset
+    from localtable.loading import path_from
 
     schema = _schema(name, columns)
     if seed is not None and not (shuffle or schema.shuffled):
         raise ConfigError(f"--seed {seed} has nothing to shuffle: {name} keeps its order", hint="Add --shuffle.")
+    out = path_from(out_text, Path.cwd())
     _require_place(out, force)
     source = _source(origins, schema, revision=revision, config=config, split=split)
     record = import_dataset(
@@ -120,8 +122,9 @@ def _require_place(out: Path, force: bool) -> None:
     from localtable.config.datasets import record_path
     from localtable.transcript import require_writable
 
-    for path in (out, record_path(out)):
-        require_writable(path)
+    require_writable(out)  # first: what is no file has no record beside it
+    require_writable(record := record_path(out))
+    for path in (out, record):
         if path.exists() and not force:
             raise ConfigError(f"{path} exists", hint="Name another --out, or replace it with --force.")
 

@@ -62,7 +62,8 @@ class ArrayReader:
             if len(self._text) - self._at > MAX_ROW_CHARS:
                 raise too_long(where)
             if not self._fill():
-                return self._text[self._at :]  # broken: parse_json says how
+                text, self._at = self._text[self._at :], len(self._text)
+                return text  # cut or broken: parse_json says how
 
     def _try(self) -> int | None:
         try:
