@@ -74,3 +74,7 @@ class InterruptedRun(LocaltableError):
     """The user asked to stop; everything finished has been kept."""
 
     exit_code = 130
+
+
+class StoreError(LocaltableError):
+    """A store that is damaged, or that another process works on."""

@@ -126,7 +126,7 @@ def question_to_json(question: Question) -> dict[str, Any]:
 
 
 def panel_to_json(panel: Panel) -> dict[str, Any]:
-    """A panel as plain data, every default written out."""
+    """A panel as plain data, every default written out; `config.parse_panel` reads it back."""
     return {
         "name": panel.name,
         "rounds": panel.rounds,
@@ -135,7 +135,7 @@ def panel_to_json(panel: Panel) -> dict[str, Any]:
         "peers": {"max_tokens": panel.peers.max_tokens, "over": panel.peers.over},
         "ballot": {"at": panel.ballot_at},
         "engine": dict(panel.engine),
-        "stop": {"when": panel.stop.when, "share": panel.stop.share},
+        "stop": {"when": panel.stop.when, "share": panel.stop.share if panel.stop.when == "threshold" else None},
         "moderator": panel.moderator,
         "seed": panel.seed,
     }

@@ -17,6 +17,17 @@ FinishReason = Literal["stop", "length"]
 BallotTime = Literal["after", "before", "both"]
 VerdictKind = Literal["unanimous", "majority", "plurality", "tie"]
 StopRule = Literal["unanimous", "threshold", "never"]
+Step = Literal["before", "thinking", "statement", "ballot", "persuaded"]
+"""The requests that a turn is made of."""
+
+PART_OF_STEP: Mapping[str, str] = {
+    "before": "ballot",
+    "thinking": "thinking",
+    "statement": "statement",
+    "ballot": "ballot",
+    "persuaded": "ballot",
+}
+"""Which part of a turn's usage a step belongs to."""
 
 
 # ── models ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -279,6 +290,17 @@ class Turn:
     peers_cut: int = 0
     """How many peers' turns were shown shortened to this seat."""
     token_ids: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTurn:
+    """What of a previous turn is shown to a seat."""
+
+    seat: str
+    vote: str | None
+    """The text of the option voted for; None where votes are not shown."""
+    statement: str | None
+    """None where statements are not shown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "promp
 import families
 import setting
 
-from localtable.prompts import Renderer, ShownTurn, load_wording
+from localtable.prompts import Renderer, load_wording
+from localtable.types import ShownTurn
 
 REPEATS = 200
 BOUND_MS = 1.5
@@ -48,7 +49,7 @@ def main() -> int:
     slow = False
     for family in tables:
         renderer = Renderer(setting.CARD, family.tokenizer, load_wording("argue"))
-        turns = [ShownTurn(seat.name, "B", SAID * 2) for seat in setting.SEATS]
+        turns = [ShownTurn(seat.name, setting.QUESTION.options[1], SAID * 2) for seat in setting.SEATS]
         seat = setting.SEATS[1]
         tokens = len(renderer.statement(setting.QUESTION, seat, turns))
         statement = milliseconds(lambda r=renderer, t=turns, s=seat: r.statement(setting.QUESTION, s, t))

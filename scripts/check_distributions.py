@@ -20,11 +20,11 @@ from localtable.ballots import VOTE_KEY, LabelSet, probe_labels, read_choice
 from localtable.config import load_card, load_suite
 from localtable.engines.base import Completion, Constraint, EngineSpec, Failure, Request, Tokens
 from localtable.places import home
-from localtable.prompts import HfTokenizer, Renderer, ShownTurn, load_wording
+from localtable.prompts import HfTokenizer, Renderer, load_wording
 from localtable.runner.turns import BALLOT_SAMPLING
 from localtable.scheduler.messages import Died, Events
 from localtable.scheduler.worker import EngineHandle, Workers
-from localtable.types import Card, Question, Sampling, Seat
+from localtable.types import Card, Question, Sampling, Seat, ShownTurn
 from localtable.weights import WeightStore
 
 SPOKEN = (
@@ -62,7 +62,7 @@ def ballots(
     found = []
     for question in questions:
         labels = probe_labels(tokenizer, VOTE_KEY, len(question.options))
-        turns = [ShownTurn(name, letter, SPOKEN) for name, letter in zip(("Ada", "Bo"), question.letters, strict=False)]
+        turns = [ShownTurn(name, vote, SPOKEN) for name, vote in zip(("Ada", "Bo"), question.options, strict=False)]
         said = tuple(tokenizer.encode_plain(SPOKEN))
         asked = renderer.ballot_after(question, seat, question.letters)
         found.append((question, labels, renderer.statement(question, seat, turns) + said + asked + labels.prefix_ids))

@@ -18,13 +18,17 @@ from localtable.config import parse_card, parse_panel, parse_question
 from localtable.engines.base import EngineSpec, Request
 from localtable.errors import ConfigError
 from localtable.prompts import ByteTokenizer, load_wording
-from localtable.protocol import Debate
+from localtable.protocol import Debate, build_conditions
 from localtable.runner import RunOptions, hold_debate
 from localtable.runner.events import RunEvent
-from localtable.runner.loop import Loop
+from localtable.runner.inputs import describe_run
+from localtable.runner.keys import request_key
+from localtable.runner.loop import Loop, Outcome
 from localtable.runner.models import Model, build_models, longest_turns
+from localtable.runner.session import models_of
 from localtable.scheduler.pool import EnginePool
 from localtable.scheduler.worker import EngineHandle, InlineEngine
+from localtable.store import IN_MEMORY, Store
 from localtable.types import Ballot, Card, Panel, Question, Round, Stop, Transcript, Turn, Usage
 
 settings.register_profile("localtable", deadline=None, max_examples=60)  # two slow cores are no defect
@@ -146,10 +150,11 @@ def hold(
         engine_arguments={"script": str(script)} if script else {},
         tell=held.events.append,
         should_stop=lambda: stop_after is not None and finished() >= stop_after,
-        on_partial=lambda partial: setattr(held, "partial", partial),
     )
     try:
-        held.transcript = hold_debate(question, panel, options)
+        held.transcript = hold_debate(
+            question, panel, options, on_partial=lambda partial: setattr(held, "partial", partial)
+        )
     except Exception as error:  # noqa: BLE001  the test looks at it
         held.error = error
     return held
@@ -159,10 +164,14 @@ def hold(
 class Recorded:
     """A debate that was held with its requests written down."""
 
-    debates: list[Debate]
+    outcomes: list[Outcome]
     requests: list[Request]
     pool: EnginePool
     models: Mapping[str, Model]
+
+    @property
+    def debates(self) -> list[Debate]:
+        return [outcome.debate for outcome in self.outcomes]
 
     @property
     def debate(self) -> Debate:
@@ -192,14 +201,17 @@ def record(
     *,
     sizes: Mapping[str, int] | None = None,
     capacity: int = 0,
-    repeat: int = 0,
+    controls: Sequence[str] = (),
+    repeats: int = 1,
+    max_num_seqs: int = 64,
 ) -> Recorded:
-    """Hold a debate in the real loop and pool, with every request that reaches an engine written down."""
-    models = build_models(
-        panel, {card.id: ByteTokenizer() for card in panel.cards}, load_wording(panel.prompts), real_templates=False
-    )
+    """Hold debates in the real loop, store and pool, with every request that reaches an engine written down."""
+    wording = load_wording(panel.prompts)
+    models = build_models(panel, {card.id: ByteTokenizer() for card in panel.cards}, wording, real_templates=False)
     questions = [question] if isinstance(question, Question) else question
-    needs = longest_turns(models, questions)
+    conditions = dict(enumerate(build_conditions(panel, controls), start=1))
+    sitting = {number: models_of(models, condition) for number, condition in conditions.items()}
+    needs = longest_turns(sitting.values(), questions)
     requests: list[Request] = []
 
     class Recorder(InlineEngine):
@@ -214,27 +226,38 @@ def record(
         return handles[-1]
 
     arguments = {"script": str(script)} if script else {}
+    specs = {
+        card_id: EngineSpec("scripted", card_id, None, "float32", needs[card_id], max_num_seqs, 0, arguments=arguments)
+        for card_id in models
+    }
     pool = EnginePool(
-        {
-            card_id: (
-                EngineSpec("scripted", card_id, None, "float32", needs[card_id], 64, 0, arguments=arguments),
-                (sizes or {}).get(card_id, 0),
-            )
-            for card_id in models
-        },
+        {card_id: (spec, (sizes or {}).get(card_id, 0)) for card_id, spec in specs.items()},
         capacity_bytes=capacity,
         start=start,
         take_turns=False,
         loads_at_once=1,
     )
-    loop = Loop(models, pool, tell=lambda event: None, should_stop=lambda: False, stream=False)
-    try:
-        debates = list(loop.run([Debate(asked, panel, repeat) for asked in questions]))
-    finally:
-        pool.close()
-        for handle in handles:
-            handle.close()
-    return Recorded(debates, requests, pool, models)
+    run = describe_run("scripted", panel, {}, wording, controls=controls, repeats=repeats)
+    names = [condition.name for condition in conditions.values()]
+    noise = "noise-peers" if "noise-peers" in controls else None
+    with Store.create(IN_MEMORY, run, questions, names, noise=noise, seed=panel.seed) as store:
+        store.begin_session({})
+        loop = Loop(
+            store,
+            conditions,
+            sitting,
+            pool,
+            key_of=lambda model_id, request: request_key(model_id, request, always_draws=True),
+            tell=lambda event: None,
+            should_stop=lambda: False,
+        )
+        try:
+            outcomes = list(loop.run())
+        finally:
+            pool.close()
+            for handle in handles:
+                handle.close()
+    return Recorded(outcomes, requests, pool, models)
 
 
 def make_turn(seat: str, vote: str, *, position: int = 1, statement: str = "So it is.", **changes: Any) -> Turn:

@@ -83,9 +83,10 @@ def debate(
             tell=stack.enter_context(_screen(asked, panel, console, quiet)),
             should_stop=should_stop,
             stream=console.is_terminal and not quiet,
-            on_partial=lambda partial: _keep(partial, json_file, markdown_file, console),
         )
-        transcript = hold_debate(asked, panel, run)
+        transcript = hold_debate(
+            asked, panel, run, on_partial=lambda partial: _keep(partial, json_file, markdown_file, console)
+        )
     _write(transcript, json_file, markdown_file)
     try:
         print_result(transcript, Console())

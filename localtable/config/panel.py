@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -101,7 +102,9 @@ class PanelFile(_File):
         return self
 
 
-def parse_panel(data: Any, where: str, base: Path, *, default_stop: Stop) -> Panel:
+def parse_panel(
+    data: Any, where: str, base: Path, *, default_stop: Stop, load: Callable[[str, Path], Card] = load_card
+) -> Panel:
     """Plain data → a panel with its cards.
 
     Args:
@@ -109,6 +112,7 @@ def parse_panel(data: Any, where: str, base: Path, *, default_stop: Stop) -> Pan
         where: What to call the input in an error.
         base: Folder that relative paths are read from.
         default_stop: The command's own, for a panel that names none.
+        load: Finds the card that a seat's `model` means.
 
     Raises:
         ConfigError: Anything out of bounds, an unknown model among it.
@@ -117,7 +121,7 @@ def parse_panel(data: Any, where: str, base: Path, *, default_stop: Stop) -> Pan
     cards: dict[str, Card] = {}
     for seat in read.seats:
         if seat.model not in cards:
-            cards[seat.model] = load_card(seat.model, base)
+            cards[seat.model] = load(seat.model, base)
     _refuse_mixed_cards(cards, where)
     seats = tuple(_build_seat(seat, read, cards[seat.model]) for seat in read.seats)
     _refuse_certain_refusals(read.peers, seats, where)

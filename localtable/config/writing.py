@@ -12,6 +12,11 @@ from localtable.types import Card, FileSource, HubSource, Sampling, Source
 
 def dump_card(card: Card) -> str:
     """The YAML text that `parse_card` reads back as the same card."""
+    return yaml.safe_dump(card_to_data(card), sort_keys=False, allow_unicode=True, width=120)
+
+
+def card_to_data(card: Card) -> dict[str, Any]:
+    """A card as the plain data of its file."""
     data: dict[str, Any] = {
         "id": card.id,
         "name": card.name,
@@ -30,8 +35,7 @@ def dump_card(card: Card) -> str:
         "facts_from": card.facts_from,
         "sources": [_source(source) for source in card.sources],
     }
-    kept = {key: value for key, value in data.items() if value is not None}
-    return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=120)
+    return {key: value for key, value in data.items() if value is not None}
 
 
 def _source(source: Source) -> dict[str, Any]:

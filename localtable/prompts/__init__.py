@@ -1,6 +1,6 @@
 """What a seat reads, as token ids of its own model; whatever anybody said stays inert."""
 
-from localtable.prompts.render import Renderer, ShownTurn
+from localtable.prompts.render import Renderer
 from localtable.prompts.tokenizer import ByteTokenizer, HfTokenizer, PromptTokenizer
 from localtable.prompts.wording import Wording, load_wording, preset_names
 
@@ -9,7 +9,6 @@ __all__ = [
     "HfTokenizer",
     "PromptTokenizer",
     "Renderer",
-    "ShownTurn",
     "Wording",
     "load_wording",
     "preset_names",

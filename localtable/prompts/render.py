@@ -8,14 +8,13 @@ no clock; equal inputs give equal ids.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from localtable.errors import PlacementError, TemplateError
 from localtable.prompts.template import ChatTemplate, Role
 from localtable.prompts.tokenizer import PINNED_DATE, PromptTokenizer
 from localtable.prompts.wording import Wording, fill
-from localtable.types import LETTERS, Card, Letter, Peers, Question, Seat
+from localtable.types import LETTERS, Card, Letter, Peers, Question, Seat, ShownTurn
 
 RETOKENIZED = 1.25
 """How much longer a text may get in the tokenizer of the model that wrote it: generated ids needn't be canonical."""
@@ -23,15 +22,6 @@ OTHER_TOKENIZER = 2.0
 """The same for another model's tokenizer: plain English differs by a few per cent, code and other scripts by more."""
 ASIDE = 16
 """Tokens of slack per turn, for very short statements."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShownTurn:
-    """What of a previous turn is shown to others."""
-
-    seat: str
-    vote: Letter | None
-    statement: str
 
 
 class Renderer:
@@ -123,10 +113,16 @@ class Renderer:
             seat: Whose statement.
             turns: The previous round's, in the order in which everybody sees them; empty in round 1.
         """
+        return self._open(question, seat, turns, self._own(question, seat, turns), thinking=seat.thinking.on)
+
+    def _own(self, question: Question, seat: Seat, turns: Sequence[ShownTurn]) -> str:
         parts = self.wording.parts
         own = parts.later_round.own if turns else parts.statement.own
-        tail = fill(own, {"seat": seat.name, "persona": seat.persona or "", "options": _options(question)})
-        return self._open(question, seat, turns, tail, thinking=seat.thinking.on)
+        return fill(own, {"seat": seat.name, "persona": seat.persona or "", "options": _options(question)})
+
+    def statement_texts(self, question: Question, seat: Seat, turns: Sequence[ShownTurn]) -> tuple[str, str]:
+        """The words of a statement's prompt: what all seats read, and what this one reads behind it."""
+        return self._shared(question, turns), self._own(question, seat, turns)
 
     def ballot_before(
         self, question: Question, seat: Seat, turns: Sequence[ShownTurn], order: Sequence[Letter]
@@ -163,13 +159,16 @@ class Renderer:
             )
         )
         if turns:
-            shown = "\n\n".join(self._turn(question, turn) for turn in turns)
+            shown = "\n\n".join(self._turn(turn) for turn in turns)
             blocks.append(fill(parts.later_round.shared, {"turns": shown}))
         return "\n\n".join(blocks)
 
-    def _turn(self, question: Question, turn: ShownTurn) -> str:
-        vote = "" if turn.vote is None else question.text_of(turn.vote)
-        return fill(self.wording.parts.peer, {"name": turn.seat, "vote": vote, "statement": _quoted(turn.statement)})
+    def _turn(self, turn: ShownTurn) -> str:
+        parts = self.wording.parts
+        said = "" if turn.statement is None else _quoted(turn.statement)
+        if turn.vote is None:
+            return fill(parts.peer_without_vote, {"name": turn.seat, "statement": said})
+        return fill(parts.peer, {"name": turn.seat, "vote": turn.vote, "statement": said})
 
     def _think_opening(self, roles: Sequence[Role], *, thinking: bool, thought: bool = False) -> list[int]:
         """What must stand between the opened turn and the first free token so that thinking is on, or off.

@@ -34,6 +34,7 @@ SLOTS: Mapping[str, frozenset[str]] = {
     "later_round.shared": frozenset({"turns"}),
     "later_round.own": _OWN,
     "peer": frozenset({"name", "vote", "statement"}),
+    "peer_without_vote": frozenset({"name", "statement"}),
     "cut": frozenset({"count"}),
     "ballot.after": frozenset({"seat", "lettered_options"}),
     "ballot.before": frozenset({"seat", "persona", "lettered_options"}),
@@ -46,6 +47,7 @@ REQUIRED: Mapping[str, frozenset[str]] = {
     "statement.shared": frozenset({"question", "options"}),
     "later_round.shared": frozenset({"turns"}),
     "peer": frozenset({"name", "statement"}),
+    "peer_without_vote": frozenset({"name", "statement"}),
     "ballot.after": frozenset({"lettered_options"}),
     "ballot.before": frozenset({"lettered_options"}),
     "ballot.persuaded": frozenset({"lettered_peers"}),
@@ -90,6 +92,8 @@ class WordingFile(_File):
     statement: TurnWording
     later_round: TurnWording
     peer: Part
+    peer_without_vote: Part = "{name} said:\n{statement}"
+    """In the control that shows statements and no votes."""
     cut: Part = "[… {count} tokens left out …]"
     ballot: BallotWording
 

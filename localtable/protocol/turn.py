@@ -7,22 +7,11 @@ already; which words it takes is `prompts`' matter, what an answer means is `bal
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
-from localtable.types import BallotTime, Letter, Usage
+from localtable.types import PART_OF_STEP, BallotTime, Letter, Step, Usage
 
-Step = Literal["before", "thinking", "statement", "ballot", "persuaded"]
 MAX_ATTEMPTS = 2
 """An empty statement is asked for once more, then kept and counted."""
-
-PART_OF_STEP = {
-    "before": "ballot",
-    "thinking": "thinking",
-    "statement": "statement",
-    "ballot": "ballot",
-    "persuaded": "ballot",
-}
-"""Which part of a turn's usage a step belongs to."""
 
 
 @dataclass(frozen=True, slots=True)

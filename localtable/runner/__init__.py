@@ -1,5 +1,17 @@
 """Holds debates: turns become requests, completions become turns, rounds close, verdicts fall."""
 
-from localtable.runner.session import RunOptions, Session, find_weights, hold_debate, open_session
+from localtable.runner.inputs import find_weights
+from localtable.runner.session import RunOptions
+from localtable.runner.single import hold_debate
+from localtable.runner.suite import SuiteOptions, begin_suite, open_suite
+from localtable.runner.transcripts import finished_transcripts
 
-__all__ = ["RunOptions", "Session", "find_weights", "hold_debate", "open_session"]
+__all__ = [
+    "RunOptions",
+    "SuiteOptions",
+    "begin_suite",
+    "find_weights",
+    "finished_transcripts",
+    "hold_debate",
+    "open_suite",
+]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from localtable.protocol import Debate, Step
-from localtable.scheduler.pool import EngineLoaded, EngineLoading
-from localtable.types import Round, Turn
+from localtable.protocol import Debate
+from localtable.scheduler.pool import EngineDied, EngineLoaded, EngineLoading
+from localtable.types import Round, Step, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,26 @@ class RoundClosed:
     round: Round
 
 
-RunEvent = Note | EngineChosen | EngineLoading | EngineLoaded | RoundOpened | TextArrived | TurnFinished | RoundClosed
+@dataclass(frozen=True, slots=True)
+class DebateFailed:
+    """A debate can't be finished."""
+
+    debate: Debate
+    reason: str
+
+
+RunEvent = (
+    Note
+    | EngineChosen
+    | EngineLoading
+    | EngineLoaded
+    | EngineDied
+    | RoundOpened
+    | TextArrived
+    | TurnFinished
+    | RoundClosed
+    | DebateFailed
+)
 
 
 class Listener(Protocol):

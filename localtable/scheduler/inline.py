@@ -6,6 +6,7 @@ The pool sees the same handle as for a worker, and the same messages.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 
 from localtable.engines.base import Engine, EngineSpec, Request, Tokens
@@ -57,7 +58,7 @@ class InlineEngine(EngineHandle):
                 self._die(error)
             else:
                 self._unfinished.difference_update(e.request_id for e in events if not isinstance(e, Tokens))
-                self._waiting += [Events(events)] if events else []
+                self._waiting += [Events(events, time.monotonic())] if events else []
         messages, self._waiting = self._waiting, []
         if not self._unfinished and self._rung:
             os.read(self._readable, 1)

@@ -52,6 +52,8 @@ class Events:
     """From the worker: what one step gave."""
 
     events: Sequence[Event]
+    at: float
+    """When the step ended, on `time.monotonic`, which all processes of a machine share."""
 
 
 @dataclass(frozen=True, slots=True)

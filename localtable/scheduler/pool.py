@@ -1,4 +1,7 @@
-"""Engines side by side where they fit, in turn where they don't: queues in front of them, events behind them.
+"""Engines side by side where they fit, in turn where they don't: work in front of them, events behind them.
+
+The pool holds no queue: an engine that may work is asked what it has room for, and whoever has the work hands over
+that much. So what waits stays where it is ordered best, and prompts are rendered when an engine is about to read them.
 
 One rule: awake engines work on what is queued; when none of them has anything left and another model has work that
 doesn't fit beside them, what is idle is closed and that model is loaded. On a CPU the awake engines take turns, since
@@ -8,15 +11,16 @@ two that compute on the same cores slow each other down by far more than half.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
-from typing import Literal
+from typing import Literal, Protocol
 
 from localtable.engines.base import EngineInfo, EngineSpec, Event, Request, Tokens
 from localtable.errors import LocaltableError, PlacementError
+from localtable.scheduler.clock import Clock
 from localtable.scheduler.devices import GIB
-from localtable.scheduler.messages import Died, FromWorker, Ready
+from localtable.scheduler.messages import Died, Events, FromWorker, Ready
 from localtable.scheduler.worker import EngineHandle
 
 State = Literal["unloaded", "loading", "awake"]
@@ -48,7 +52,33 @@ class Generated:
     event: Event
 
 
-PoolEvent = EngineLoading | EngineLoaded | Generated
+@dataclass(frozen=True, slots=True)
+class EngineDied:
+    """An engine ended while it was generating; it is loaded anew when it has work."""
+
+    model_id: str
+    error: LocaltableError
+    lost: tuple[str, ...]
+    """The requests that it had."""
+
+
+PoolEvent = EngineLoading | EngineLoaded | Generated | EngineDied
+
+
+class Supply(Protocol):
+    """Whoever has the work."""
+
+    def has_work(self, model_id: str) -> bool:
+        """Whether anything waits for this model."""
+
+    def take(self, model_id: str, info: EngineInfo, num_running: int) -> list[Request]:
+        """What the engine gets now.
+
+        Args:
+            model_id: Of the engine.
+            info: Its room.
+            num_running: Requests that it still has.
+        """
 
 
 @dataclass(slots=True)
@@ -59,14 +89,10 @@ class Slot:
     total_bytes: int
     handle: EngineHandle | None = None
     state: State = "unloaded"
-    queue: list[Request] = field(default_factory=list)
+    info: EngineInfo | None = None
     running: set[str] = field(default_factory=set)
     since: float = 0.0
     activations: int = 0
-
-    @property
-    def has_work(self) -> bool:
-        return bool(self.queue or self.running)
 
 
 class EnginePool:
@@ -106,39 +132,49 @@ class EnginePool:
         self._loads_at_once = loads_at_once
         self._turn: str | None = None
         self._death: LocaltableError | None = None
+        self.clock = Clock()
 
     # ── what a runner calls ───────────────────────────────────────────────────────────────────────────────
 
-    def submit(self, model_id: str, requests: Sequence[Request]) -> None:
-        """Queue requests for a model."""
-        self.slots[model_id].queue.extend(requests)
-
-    def poll(self, timeout_s: float = IDLE_WAIT_S) -> list[PoolEvent]:
-        """Load, dispatch, and wait for what happens.
+    def poll(self, supply: Supply, timeout_s: float = IDLE_WAIT_S) -> list[PoolEvent]:
+        """Load, hand over work, and wait for what happens.
 
         Raises:
-            LocaltableError: An engine died: `EngineLoadError` while loading, `EngineError` later. What came out of
-                any engine before that has been given.
+            EngineLoadError: An engine could not be loaded. What came out of any engine before that has been given.
         """
         if self._death is not None:
             raise self._death
-        events: list[PoolEvent] = [EngineLoading(model_id) for model_id in self._place()]
-        self._dispatch()
+        events: list[PoolEvent] = [EngineLoading(model_id) for model_id in self._place(supply)]
+        self._mark()
+        self._dispatch(supply)
+        self._mark()
         if events:
             return events
+        until = None
         for model_id, message in self._wait(timeout_s):
+            if isinstance(message, Events):
+                until = max(until or 0.0, message.at)
             events += self._take(model_id, message)
+        self._mark(until)
         if self._death is not None and not events:
             raise self._death
         return events
 
-    def abort(self) -> None:
-        """Forget everything that is queued or running."""
-        for slot in self.slots.values():
-            if slot.handle is not None and slot.running:
-                slot.handle.abort(sorted(slot.running))
-            slot.queue.clear()
-            slot.running.clear()
+    def _mark(self, generated_until: float | None = None) -> None:
+        slots = self.slots.values()
+        self.clock.mark(
+            generating=any(slot.running for slot in slots),
+            loading=any(slot.state == "loading" for slot in slots),
+            generated_until=generated_until,
+        )
+
+    def abort(self, model_id: str, request_ids: Iterable[str]) -> None:
+        """Forget requests that are running."""
+        slot = self.slots[model_id]
+        running = sorted(slot.running.intersection(request_ids))
+        if slot.handle is not None and running:
+            slot.handle.abort(running)
+        slot.running.difference_update(running)
 
     def close(self) -> None:
         """End all engines; safe to call twice."""
@@ -147,34 +183,36 @@ class EnginePool:
 
     # ── where engines sit ─────────────────────────────────────────────────────────────────────────────────
 
-    def _place(self) -> Iterable[str]:
+    def _place(self, supply: Supply) -> Iterable[str]:
         """Begin the loads that may begin now; yields the models."""
-        for model_id in self._wanted():
+        busy = {m for m, slot in self.slots.items() if slot.running or supply.has_work(m)}
+        for model_id in self._wanted(busy):
             slot = self.slots[model_id]
             loading = sum(s.state == "loading" for s in self.slots.values())
             if loading >= self._loads_at_once:
                 return
-            if not self._make_room(slot):
+            if not self._make_room(model_id, busy):
                 continue
             slot.handle = self._start(slot.spec)
             slot.state, slot.since = "loading", time.monotonic()
             slot.activations += 1
             yield model_id
 
-    def _wanted(self) -> list[str]:
+    def _wanted(self, busy: Set[str]) -> list[str]:
         """Models that aren't loaded, those with work first; one that has none is loaded ahead if it fits."""
         waiting = [m for m, slot in self.slots.items() if slot.state == "unloaded"]
-        ahead = [m for m in waiting if not self.slots[m].has_work and self.slots[m].activations == 0]
-        return [m for m in waiting if self.slots[m].has_work] + ahead
+        ahead = [m for m in waiting if m not in busy and self.slots[m].activations == 0]
+        return [m for m in waiting if m in busy] + ahead
 
-    def _make_room(self, wanted: Slot) -> bool:
-        resident = [slot for slot in self.slots.values() if slot.state != "unloaded"]
-        free = self._capacity - sum(slot.total_bytes for slot in resident)
+    def _make_room(self, model_id: str, busy: Set[str]) -> bool:
+        wanted = self.slots[model_id]
+        resident = {m: slot for m, slot in self.slots.items() if slot.state != "unloaded"}
+        free = self._capacity - sum(slot.total_bytes for slot in resident.values())
         if wanted.total_bytes <= free:
             return True
-        if not wanted.has_work or any(slot.has_work or slot.state == "loading" for slot in resident):
+        if model_id not in busy or any(m in busy or slot.state == "loading" for m, slot in resident.items()):
             return False
-        for slot in sorted(resident, key=lambda slot: slot.since):
+        for slot in sorted(resident.values(), key=lambda slot: slot.since):
             self._unload(slot)
             free += slot.total_bytes
             if wanted.total_bytes <= free:
@@ -188,16 +226,18 @@ class EnginePool:
 
     # ── who generates ─────────────────────────────────────────────────────────────────────────────────────
 
-    def _dispatch(self) -> None:
-        ready = [m for m, slot in self.slots.items() if slot.state == "awake" and slot.has_work]
+    def _dispatch(self, supply: Supply) -> None:
+        awake = [m for m, slot in self.slots.items() if slot.state == "awake"]
+        ready = [m for m in awake if self.slots[m].running or supply.has_work(m)]
         if self._take_turns and ready:
             if self._turn not in ready:
-                self._turn = max(ready, key=lambda m: len(self.slots[m].queue))
+                self._turn = ready[0]
             ready = [self._turn]
         for model_id in ready:
             slot = self.slots[model_id]
-            if slot.queue and slot.handle is not None:
-                batch, slot.queue = slot.queue, []
+            assert slot.info is not None and slot.handle is not None
+            batch = supply.take(model_id, slot.info, len(slot.running))
+            if batch:
                 slot.running.update(request.request_id for request in batch)
                 slot.since = time.monotonic()
                 slot.handle.submit(batch)
@@ -210,10 +250,14 @@ class EnginePool:
     def _take(self, model_id: str, message: FromWorker) -> list[PoolEvent]:
         slot = self.slots[model_id]
         if isinstance(message, Ready):
-            slot.state = "awake"
+            slot.state, slot.info = "awake", message.info
             return [EngineLoaded(model_id, message.info, time.monotonic() - slot.since)]
         if isinstance(message, Died):
+            was_awake, lost = slot.state == "awake", tuple(sorted(slot.running))
             slot.handle, slot.state = None, "unloaded"
+            slot.running.clear()
+            if was_awake:
+                return [EngineDied(model_id, message.error, lost)]
             self._death = self._death or message.error
             return []
         for event in message.events:

@@ -114,7 +114,7 @@ def _serve(pipe: Connection, inbox: _Inbox, engine: Engine) -> None:
         events = engine.step()
         unfinished.difference_update(e.request_id for e in events if not isinstance(e, Tokens))
         if events:
-            pipe.send(Events(events))
+            pipe.send(Events(events, time.monotonic()))
 
 
 def _die(pipe: Connection, error: Exception, kind: type[LocaltableError], what: str) -> int:

@@ -6,9 +6,9 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
-from localtable.prompts import PromptTokenizer, Renderer, ShownTurn, Wording
+from localtable.prompts import PromptTokenizer, Renderer, Wording
 from localtable.prompts.wording import WordingFile, parse_wording
-from localtable.types import Architecture, Card, Question, Reasoning, Sampling, Seat, Thinking
+from localtable.types import Architecture, Card, Question, Reasoning, Sampling, Seat, ShownTurn, Thinking
 
 ARCHITECTURE = Architecture("llama", 2, 64, 128, 4, 2, 16, 300, True)
 CARD = Card(
@@ -42,9 +42,11 @@ SEATS = (
     seat("Chidi the Third", persona="You are a teacher, and very strict."),
 )
 TURNS = (
-    ShownTurn("Ada", "A", "The Danube runs through ten countries.\n\nNo other river here does, so it is the longest."),
-    ShownTurn("Bea", "B", "The Volga is about 3,500 km long."),
-    ShownTurn("Chidi the Third", "B", "I looked it up: the Volga, with 3,531 km."),
+    ShownTurn(
+        "Ada", "The Danube", "The Danube runs through ten countries.\n\nNo other river here does, so it is the longest."
+    ),
+    ShownTurn("Bea", "The Volga", "The Volga is about 3,500 km long."),
+    ShownTurn("Chidi the Third", "The Volga", "I looked it up: the Volga, with 3,531 km."),
 )
 
 

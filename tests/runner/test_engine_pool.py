@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from builders import CARD, make_panel, make_question, record, write_script
 
-from localtable.engines.base import Completion, EngineSpec, Origin, Request
+from localtable.engines.base import Completion, EngineInfo, EngineSpec, Origin, Request
 from localtable.errors import EngineError, PlacementError
 from localtable.scheduler.devices import GIB
-from localtable.scheduler.pool import EngineLoaded, EngineLoading, EnginePool, Generated, PoolEvent
+from localtable.scheduler.pool import EngineDied, EngineLoaded, EngineLoading, EnginePool, Generated, PoolEvent
 from localtable.scheduler.worker import EngineHandle, InlineEngine
 from localtable.scripted_vocabulary import END_OF_TURN
 from localtable.types import Sampling
@@ -31,6 +32,22 @@ def request(request_id: str, seat: str = "Ada") -> Request:
     return Request(request_id, (1, 2, 3), Sampling(max_tokens=16), 1, (END_OF_TURN,), origin=origin)
 
 
+class Queues:
+    """Work that waits in plain queues; an engine gets all of its own at once."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, list[Request]] = defaultdict(list)
+
+    def put(self, model_id: str, requests: Sequence[Request]) -> None:
+        self.waiting[model_id].extend(requests)
+
+    def has_work(self, model_id: str) -> bool:
+        return bool(self.waiting[model_id])
+
+    def take(self, model_id: str, info: EngineInfo, num_running: int) -> list[Request]:
+        return self.waiting.pop(model_id, [])
+
+
 class Pool:
     """A real pool of scripted engines, with what it started."""
 
@@ -39,6 +56,7 @@ class Pool:
     ) -> None:
         self.started: list[str] = []
         self.handles: list[EngineHandle] = []
+        self.supply = Queues()
         self.pool = EnginePool(
             {name: (spec(name, script), size) for name, size in sizes.items()},
             capacity_bytes=capacity,
@@ -55,13 +73,20 @@ class Pool:
     def awake(self) -> set[str]:
         return {name for name, slot in self.pool.slots.items() if slot.state == "awake"}
 
+    def poll(self, timeout_s: float) -> list[PoolEvent]:
+        return self.pool.poll(self.supply, timeout_s)
+
+    def has_work(self) -> bool:
+        slots = self.pool.slots.items()
+        return any(slot.running or slot.state == "loading" or self.supply.has_work(name) for name, slot in slots)
+
     def drain(self, polls: int = 50) -> list[PoolEvent]:
         """Everything until nothing is queued, running or loading."""
         events: list[PoolEvent] = []
         for _ in range(polls):
-            new = self.pool.poll(0.01)
+            new = self.poll(0.01)
             events += new
-            if not new and not any(slot.has_work or slot.state == "loading" for slot in self.pool.slots.values()):
+            if not new and not self.has_work():
                 break
         return events
 
@@ -83,7 +108,7 @@ def test_engines_that_fit_are_all_awake_together(pools: list[Pool]) -> None:
     pool = Pool({"one": 3, "two": 3, "three": 3}, 9)
     pools.append(pool)
     for name in ("one", "two", "three"):
-        pool.pool.submit(name, [request(name)])
+        pool.supply.put(name, [request(name)])
     events = pool.drain()
     assert pool.started == ["one", "two", "three"]
     assert pool.awake() == {"one", "two", "three"}
@@ -93,8 +118,8 @@ def test_engines_that_fit_are_all_awake_together(pools: list[Pool]) -> None:
 def test_an_engine_that_does_not_fit_beside_another_waits_until_that_one_is_dry(pools: list[Pool]) -> None:
     pool = Pool({"one": 6, "two": 6}, 10)
     pools.append(pool)
-    pool.pool.submit("one", [request("a")])
-    pool.pool.submit("two", [request("b")])
+    pool.supply.put("one", [request("a")])
+    pool.supply.put("two", [request("b")])
     events = pool.drain()
     kinds = [(type(event).__name__, event.model_id) for event in events]
     assert kinds == [
@@ -112,9 +137,9 @@ def test_only_as_much_is_closed_as_is_needed_the_longest_idle_first(pools: list[
     pool = Pool({"one": 4, "two": 4, "three": 4}, 8)
     pools.append(pool)
     for name in ("one", "two"):
-        pool.pool.submit(name, [request(name)])
+        pool.supply.put(name, [request(name)])
         pool.drain()
-    pool.pool.submit("three", [request("three")])
+    pool.supply.put("three", [request("three")])
     pool.drain()
     assert pool.awake() == {"two", "three"}
 
@@ -123,16 +148,16 @@ def test_one_engine_loads_at_a_time(pools: list[Pool]) -> None:
     pool = Pool({"one": 1, "two": 1}, 9)
     pools.append(pool)
     for name in ("one", "two"):
-        pool.pool.submit(name, [request(name)])
-    assert pool.pool.poll(0) == [EngineLoading("one")]
-    assert [type(event) for event in pool.pool.poll(0)] == [EngineLoaded]
-    assert pool.pool.poll(0) == [EngineLoading("two")]
+        pool.supply.put(name, [request(name)])
+    assert pool.poll(0) == [EngineLoading("one")]
+    assert [type(event) for event in pool.poll(0)] == [EngineLoaded]
+    assert pool.poll(0) == [EngineLoading("two")]
 
 
 def test_an_engine_without_work_is_loaded_ahead_where_it_fits_and_never_twice(pools: list[Pool]) -> None:
     pool = Pool({"one": 4, "two": 4, "three": 4}, 8)
     pools.append(pool)
-    pool.pool.submit("one", [request("a")])
+    pool.supply.put("one", [request("a")])
     pool.drain()
     assert pool.started[0] == "one"
     assert "three" not in pool.started, "there is no room, and no work that would make some"
@@ -179,11 +204,10 @@ def test_where_engines_take_turns_only_one_of_them_works(pools: list[Pool]) -> N
     pools.append(pool)
     pool.drain()
     assert pool.awake() == {"one", "two"}
-    pool.pool.submit("one", [request("a")])
-    pool.pool.submit("two", [request("b"), request("c")])
-    pool.pool._dispatch()
-    assert [len(slot.running) for slot in pool.pool.slots.values()] == [0, 2], "the longer queue goes first"
-    assert len([event for event in pool.drain() if isinstance(event, Generated)]) == 3
+    pool.supply.put("one", [request("a")])
+    pool.supply.put("two", [request("b"), request("c")])
+    events = [event for event in pool.drain() if isinstance(event, Generated)]
+    assert [event.model_id for event in events] == ["one", "two", "two"]
 
 
 def test_nothing_to_do_is_nothing_at_all(pools: list[Pool]) -> None:
@@ -191,20 +215,21 @@ def test_nothing_to_do_is_nothing_at_all(pools: list[Pool]) -> None:
     pools.append(pool)
     pool.drain()
     began = time.monotonic()
-    assert pool.pool.poll(0.05) == []
+    assert pool.poll(0.05) == []
     assert time.monotonic() - began < 2
-    pool.pool.submit("one", [])
-    assert pool.pool.poll(0) == []
+    pool.supply.put("one", [])
+    assert pool.poll(0) == []
 
 
 def test_what_is_aborted_comes_back_no_more(pools: list[Pool]) -> None:
     pool = Pool({"one": 1}, 9)
     pools.append(pool)
     pool.drain()
-    pool.pool.submit("one", [request("a")])
-    pool.pool.abort()
+    pool.supply.put("one", [request("a"), request("c")])
+    pool.pool._dispatch(pool.supply)
+    pool.pool.abort("one", ["a", "c", "unknown"])
     assert pool.drain(3) == []
-    pool.pool.submit("one", [request("b")])
+    pool.supply.put("one", [request("b")])
     (event,) = pool.drain()
     assert isinstance(event, Generated)
     assert isinstance(event.event, Completion)
@@ -227,10 +252,23 @@ def test_what_one_engine_finished_is_given_before_the_death_of_another_is_told(
     pool = Pool({"one": 1, "two": 1}, 9, script=script)
     pools.append(pool)
     pool.drain()
-    pool.pool.submit("one", [request("a", "Ada")])
-    pool.pool.submit("two", [request("b", "Bob")])
-    (event,) = pool.pool.poll(0)
-    assert isinstance(event, Generated)
-    assert event.model_id == "one"
-    with pytest.raises(EngineError, match="two"):
-        pool.pool.poll(0)
+    pool.supply.put("one", [request("a", "Ada")])
+    pool.supply.put("two", [request("b", "Bob")])
+    done, died = pool.poll(0)
+    assert isinstance(done, Generated)
+    assert done.model_id == "one"
+    assert isinstance(died, EngineDied)
+    assert (died.model_id, died.lost) == ("two", ("b",))
+    assert isinstance(died.error, EngineError)
+
+
+def test_an_engine_that_died_is_loaded_anew_when_it_has_work(tmp_path: Path, pools: list[Pool]) -> None:
+    script = write_script(tmp_path, {"seat": "Bob", "fail": "crash"}, {"statement": "Aye."})
+    pool = Pool({"one": 1}, 9, script=script)
+    pools.append(pool)
+    pool.drain()
+    pool.supply.put("one", [request("b", "Bob")])
+    assert [type(event) for event in pool.drain()] == [EngineDied]
+    assert pool.started == ["one"]
+    pool.supply.put("one", [request("a", "Ada")])
+    assert [type(event) for event in pool.drain()] == [EngineLoading, EngineLoaded, Generated]

@@ -78,7 +78,7 @@ def test_no_debate_uses_more_than_was_reckoned_with(tmp_path: Path, drawn: Mappi
     ]
     script = write_script(tmp_path, *turns)
     try:
-        reckoned = longest_turns(models_of(panel), [question])
+        reckoned = longest_turns([models_of(panel)], [question])
     except PlacementError:
         return  # refused before anything loads: nothing can go wrong any more
     try:
@@ -99,7 +99,7 @@ def test_what_is_reckoned_with_is_not_far_above_what_full_turns_use(tmp_path: Pa
     panel = make_panel(tmp_path, "Ada", "Bob", "Cy", sampling={"max_tokens": "200"}, ballot={"at": at})
     turns = [{**turn, "statement": "x" * 300} for seat in ("Ada", "Bob", "Cy") for turn in votes(seat, "A", "B")]
     held = record(QUESTION, panel, write_script(tmp_path, *turns))
-    reckoned = longest_turns(models_of(panel), [QUESTION])["toy"]
+    reckoned = longest_turns([models_of(panel)], [QUESTION])["toy"]
     assert longest_used(held) <= reckoned <= 1.25 * longest_used(held)
 
 
@@ -110,7 +110,7 @@ def test_where_everything_is_at_its_bound_the_reckoning_is_exact(tmp_path: Path)
     turns = [{**turn, "statement": "x" * 62} for turn in (*votes("Ada", "A", "B"), *votes("Bob", "B", "A"))]
     question = make_question("Aye", "Nay")
     held = record(question, panel, write_script(tmp_path, *turns))
-    assert longest_used(held) + 4 == longest_turns(models_of(panel), [question])["toy"]
+    assert longest_used(held) + 4 == longest_turns([models_of(panel)], [question])["toy"]
 
 
 def test_the_ballot_before_can_be_the_longest_part(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_the_ballot_before_can_be_the_longest_part(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(wording))
     panel = make_panel(tmp_path, "Ada", "Bob", prompts="mine.yaml", ballot={"at": "both"}, sampling={"max_tokens": "1"})
     held = record(QUESTION, panel)
-    assert longest_used(held) <= longest_turns(models_of(panel), [QUESTION])["toy"]
+    assert longest_used(held) <= longest_turns([models_of(panel)], [QUESTION])["toy"]
 
 
 def test_the_longest_option_is_the_one_of_most_tokens_not_of_most_characters(tmp_path: Path) -> None:
@@ -131,15 +131,15 @@ def test_the_longest_option_is_the_one_of_most_tokens_not_of_most_characters(tmp
     turns += [{**turn, "statement": "s" * 40} for turn in votes("Ada", "A", "A")]
     panel = make_panel(tmp_path, "Ada", "Bob", sampling=SHORT)
     held = record(question, panel, write_script(tmp_path, *turns))
-    assert longest_used(held) <= longest_turns(models_of(panel), [question])["toy"]
+    assert longest_used(held) <= longest_turns([models_of(panel)], [question])["toy"]
 
 
 def test_the_longest_of_many_questions_counts(tmp_path: Path) -> None:
     panel = make_panel(tmp_path, "Ada")
     models = models_of(panel)
     short, long = make_question("Yes", "No", id="a"), make_question("Yes", "No", id="b", context="It rains. " * 50)
-    assert longest_turns(models, [short, long]) == longest_turns(models, [long])
-    assert longest_turns(models, [long])["toy"] - longest_turns(models, [short])["toy"] == pytest.approx(500, abs=5)
+    assert longest_turns([models], [short, long]) == longest_turns([models], [long])
+    assert longest_turns([models], [long])["toy"] - longest_turns([models], [short])["toy"] == pytest.approx(500, abs=5)
 
 
 # ── refused with figures ────────────────────────────────────────────────────────────────────────────────────
@@ -147,7 +147,7 @@ def test_the_longest_of_many_questions_counts(tmp_path: Path) -> None:
 
 def refused_by_length(panel: Panel, question: Question = QUESTION) -> PlacementError:
     with pytest.raises(PlacementError) as caught:
-        longest_turns(models_of(panel), [question])
+        longest_turns([models_of(panel)], [question])
     return caught.value
 
 
@@ -162,9 +162,9 @@ def test_what_can_not_fit_is_refused_with_every_figure(tmp_path: Path) -> None:
 
 def test_a_context_that_the_user_lowers_counts(tmp_path: Path) -> None:
     fits = make_panel(tmp_path, "Ada")
-    need = longest_turns(models_of(fits), [QUESTION])["toy"]
+    need = longest_turns([models_of(fits)], [QUESTION])["toy"]
     exact = make_panel(tmp_path, "Ada", engine={"max_model_len": str(need)})
-    assert longest_turns(models_of(exact), [QUESTION])["toy"] == need
+    assert longest_turns([models_of(exact)], [QUESTION])["toy"] == need
     below = make_panel(tmp_path, "Ada", engine={"max_model_len": str(need - 1)})
     assert f"a context of {need - 1:,}" in refused_by_length(below).message
 

@@ -394,7 +394,7 @@ def test_a_request_that_fails_once_is_asked_again(tmp_path: Path) -> None:
 def test_every_step_has_three_tries_of_its_own(tmp_path: Path) -> None:
     panel = make_panel(tmp_path, "Ada", rounds="1")
     model = record(QUESTION, panel).models["toy"]
-    turn = begin_turn(Debate(QUESTION, panel), 1, panel.seats[0], model, stream=False)
+    turn = begin_turn(1, Debate(QUESTION, panel), panel.seats[0], model, stream=False)
     statement = turn.next_request()
     assert statement is not None
     turn.tries = MAX_TRIES - 1
@@ -510,7 +510,7 @@ def test_the_manifest_says_how_the_debate_came_to_be(tmp_path: Path) -> None:
     assert {"python", "pydantic"} & set(manifest["versions"]) == {"python"}
     assert len(manifest["prompts"]["sha256"]) == 64
     assert manifest["labels"]["toy"]["token_ids"] == [[65], [66], [67]]
-    assert set(manifest[TIMINGS]) == {"finished", "seconds", "load_seconds"}
+    assert set(manifest[TIMINGS]) == {"session", "started", "finished", "seconds", "load_seconds"}
     assert "interrupted" not in manifest
 
 

@@ -1,0 +1,591 @@
+"""The store as the rooms above see it: a run's inputs go in once, turns one by one, and everything comes out again.
+
+Writes gather in one transaction until `commit`, which the runner calls after each tick, before any debate advances.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import uuid
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from localtable.errors import ConfigError
+from localtable.seeds import derive
+from localtable.store.file import connect, create, translated
+from localtable.store.rows import Counts, DebateRow, Generation, Key, Run, TurnRecord
+from localtable.types import PART_OF_STEP, Ballot, Question, Turn, Usage, Verdict
+
+
+class Store:
+    """One run's store, open for reading or for writing."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        """Use `Store.open` or `Store.create`."""
+        self.path = path
+        self._connection = connection
+        self._in_transaction = False
+        self._session: int | None = None
+
+    @classmethod
+    def open(cls, path: Path, *, write: bool) -> Self:
+        """A store that holds a run.
+
+        Raises:
+            ConfigError: There is none, it is of a newer version, or it is read-only and to be written.
+            StoreError: It is damaged.
+        """
+        return cls(connect(path, write=write), path)
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        run: Run,
+        questions: Iterable[Question],
+        conditions: Sequence[str],
+        *,
+        noise: str | None = None,
+        seed: int = 0,
+    ) -> Self:
+        """A new store with a run's inputs and a row for every debate, all of it or nothing.
+
+        Args:
+            path: Of the file.
+            run: The inputs but for the questions.
+            questions: Read one by one; their place is their number.
+            conditions: Names, the debate first.
+            noise: The condition, if any, whose debates take their peers' turns from another question's.
+            seed: Of the run, for who is whose partner.
+
+        Raises:
+            ConfigError: The place can't be written; a question's id stands twice; there is no question.
+        """
+        store = cls(create(path), path)
+        with store._whole_transaction():
+            store._insert_questions(questions)
+            store._insert_run(run)
+            store._insert_debates(run, conditions, noise, seed)
+        return store
+
+    def close(self) -> None:
+        """Drop what is not committed and close the file; may be called twice."""
+        if self._in_transaction:
+            self._in_transaction = False
+            with translated(self.path):
+                self._connection.rollback()
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # ── inputs ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _insert_questions(self, questions: Iterable[Question]) -> None:
+        count = 0
+        for question in questions:
+            row = (
+                question.id,
+                question.question,
+                _dump(question.options),
+                len(question.options),
+                question.context,
+                question.answer,
+                _dump(question.tags),
+            )
+            try:
+                self._connection.execute(
+                    "INSERT INTO questions (name, question, options, num_options, context, answer, tags)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    row,
+                )
+            except sqlite3.IntegrityError:
+                raise ConfigError(
+                    f"the id {question.id!r} stands twice among the questions", hint="Ids are unique in a run."
+                ) from None
+            count += 1
+        if count == 0:
+            raise ConfigError("the suite holds no question", hint="One question a line, as JSON.")
+
+    def _insert_run(self, run: Run) -> None:
+        self._connection.execute(
+            "INSERT INTO run VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                run.uuid or uuid.uuid4().hex,
+                run.created or _now(),
+                run.engine,
+                _dump(run.panel),
+                _dump(run.cards),
+                _dump(run.weights),
+                run.prompts_name,
+                run.prompts_sha256,
+                _dump(run.prompts),
+                _dump(run.controls),
+                run.repeats,
+                self.questions_sha256(),
+                run.shard,
+                run.num_shards,
+            ),
+        )
+
+    def questions_sha256(self) -> str:
+        """Over all questions, in order."""
+        digest = hashlib.sha256()
+        columns = "name, question, options, context, answer, tags"
+        for row in self._connection.execute(f"SELECT {columns} FROM questions ORDER BY id"):
+            digest.update(_dump(row).encode())
+        return digest.hexdigest()
+
+    def _insert_debates(self, run: Run, conditions: Sequence[str], noise: str | None, seed: int) -> None:
+        self._connection.executemany("INSERT INTO conditions (name) VALUES (?)", [(name,) for name in conditions])
+        # Question by question: what shares a prefix, or whole first rounds, is then met together.
+        self._connection.execute(
+            "WITH RECURSIVE repeats (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM repeats WHERE n + 1 < :repeats)"
+            " INSERT INTO debates (id, question, condition, repeat)"
+            " SELECT ((questions.id - 1) * :repeats + n) * :conditions + conditions.id, questions.id, conditions.id, n"
+            " FROM questions, repeats, conditions WHERE (questions.id - 1) % :shards = :shard - 1 ORDER BY 1",
+            {"repeats": run.repeats, "conditions": len(conditions), "shards": run.num_shards, "shard": run.shard},
+        )
+        if noise is not None:
+            self._pair(noise, seed)
+
+    def _pair(self, noise: str, seed: int) -> None:
+        """Give every debate of the noise condition a partner among the questions with as many options.
+
+        The questions of a group stand in a ring in an order drawn from the seed, and each takes the next one's turns:
+        a derangement, whatever the group's size. Who is alone in its group is left out and counted.
+        """
+        self._connection.create_function("drawn", 1, lambda name: derive("noise", seed, name), deterministic=True)
+        self._connection.execute(
+            "WITH placed AS (SELECT id, num_options, drawn(name) AS place FROM questions),"
+            " ring AS (SELECT id, coalesce(lead(id) OVER same, first_value(id) OVER same) AS next"
+            "  FROM placed WINDOW same AS (PARTITION BY num_options ORDER BY place, id"
+            "  ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING))"
+            " UPDATE debates SET partner = (SELECT plain.id FROM ring"
+            "  JOIN debates AS plain ON plain.question = ring.next AND plain.condition = 1"
+            "  AND plain.repeat = debates.repeat WHERE ring.id = debates.question AND ring.next <> ring.id)"
+            " WHERE condition = (SELECT id FROM conditions WHERE name = ?)",
+            (noise,),
+        )
+        alone = "partner IS NULL AND condition = (SELECT id FROM conditions WHERE name = ?)"
+        self._connection.execute(
+            f"UPDATE conditions SET left_out = (SELECT count(*) FROM debates WHERE {alone}) WHERE name = ?",
+            (noise, noise),
+        )
+        self._connection.execute(f"DELETE FROM debates WHERE {alone}", (noise,))
+
+    def run(self) -> Run:
+        """The run's inputs."""
+        row = self._row("SELECT * FROM run")
+        return Run(
+            uuid=row[1],
+            created=row[2],
+            engine=row[3],
+            panel=json.loads(row[4]),
+            cards=json.loads(row[5]),
+            weights=json.loads(row[6]),
+            prompts_name=row[7],
+            prompts_sha256=row[8],
+            prompts=json.loads(row[9]),
+            controls=tuple(json.loads(row[10])),
+            repeats=row[11],
+            questions_sha256=row[12],
+            shard=row[13],
+            num_shards=row[14],
+        )
+
+    def conditions(self) -> dict[int, tuple[str, int]]:
+        """By number: the condition's name, and how many questions it leaves out."""
+        return {row[0]: (row[1], row[2]) for row in self._rows("SELECT id, name, left_out FROM conditions ORDER BY id")}
+
+    def questions(self) -> Iterator[Question]:
+        """All questions, in the suite's order."""
+        for row in self._rows(f"SELECT {_QUESTION} FROM questions ORDER BY id"):
+            yield _question(row)
+
+    def option_counts(self) -> list[int]:
+        """How many options questions have: each number once."""
+        return [row[0] for row in self._rows("SELECT DISTINCT num_options FROM questions ORDER BY 1")]
+
+    def question(self, number: int) -> Question:
+        """One question by its place."""
+        return _question(self._row(f"SELECT {_QUESTION} FROM questions WHERE id = ?", number))
+
+    # ── sessions ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def begin_session(self, facts: Mapping[str, Any]) -> int:
+        """Note that a process works on the run from now on; committed at once."""
+        with self._whole_transaction():
+            cursor = self._connection.execute(
+                "INSERT INTO sessions (uuid, started, facts) VALUES (?, ?, ?)", (uuid.uuid4().hex, _now(), _dump(facts))
+            )
+        self._session = cursor.lastrowid
+        assert self._session is not None
+        return self._session
+
+    def update_session(
+        self,
+        facts: Mapping[str, Any],
+        seconds: Mapping[str, float],
+        activations: Mapping[str, int],
+        *,
+        ended: bool,
+    ) -> None:
+        """What is known of the session by now."""
+        self._write(
+            "UPDATE sessions SET facts = ?, seconds = ?, activations = ?, ended = ? WHERE id = ?",
+            (_dump(facts), _dump(seconds), _dump(activations), _now() if ended else None, self._session),
+        )
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """All sessions, the first one first, as plain data."""
+        plain, written = ("id", "uuid", "started", "ended"), ("facts", "seconds", "activations")
+        rows = self._rows(f"SELECT {', '.join(plain + written)} FROM sessions ORDER BY id")
+        return [
+            dict(zip(plain, row, strict=False)) | dict(zip(written, map(json.loads, row[len(plain) :]), strict=True))
+            for row in rows
+        ]
+
+    # ── debates ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def num_open(self) -> int:
+        """How many debates are unfinished."""
+        return int(self._row("SELECT count(*) FROM debates WHERE state = 'open'")[0])
+
+    def open_debates(self, after: int, limit: int) -> list[tuple[int, int]]:
+        """The next unfinished debates behind a number, each with its condition."""
+        sql = "SELECT id, condition FROM debates WHERE state = 'open' AND id > ? ORDER BY id LIMIT ?"
+        return [(row[0], row[1]) for row in self._rows(sql, after, limit)]
+
+    def all_debates(self, state: str | None = None) -> Iterator[DebateRow]:
+        """Debates in the suite's order, of one state or of all."""
+        where = "" if state is None else "WHERE state = ?"
+        arguments = () if state is None else (state,)
+        for row in self._rows(f"SELECT {_DEBATE} FROM debates {where} ORDER BY id", *arguments):
+            yield _debate(row)
+
+    def debate(self, number: int) -> DebateRow:
+        """One debate."""
+        return _debate(self._row(f"SELECT {_DEBATE} FROM debates WHERE id = ?", number))
+
+    def finish_debate(self, number: int, verdict: Verdict) -> None:
+        """Note a debate's verdict."""
+        self._write(
+            "UPDATE debates SET state = 'finished', rounds = ?, verdict = ?, leading = ?, votes = ?, of = ?,"
+            " agreement = ?, session = ? WHERE id = ?",
+            (
+                verdict.rounds,
+                verdict.kind,
+                _dump(verdict.options),
+                verdict.votes,
+                verdict.of,
+                int(verdict.agreement),
+                self._session,
+                number,
+            ),
+        )
+
+    def fail_debate(self, number: int, reason: str) -> None:
+        """Note that a debate can't be finished; it is kept and counted, and no other takes its place."""
+        self._write(
+            "UPDATE debates SET state = 'failed', reason = ?, session = ? WHERE id = ?", (reason, self._session, number)
+        )
+
+    # ── generations ───────────────────────────────────────────────────────────────────────────────────────
+
+    def find_generation(self, sha256: bytes) -> tuple[int, Generation] | None:
+        """What an engine gave for an equal request, if any did."""
+        row = self._connection.execute(f"SELECT id, {_GENERATION} FROM generations WHERE key = ?", (sha256,)).fetchone()
+        return None if row is None else (row[0], _generation(row[1:]))
+
+    def add_generation(self, generation: Generation) -> int:
+        """Keep what an engine gave.
+
+        Returns:
+            Its number.
+        """
+        key = generation.key
+        cursor = self._write(
+            f"INSERT INTO generations ({_GENERATION}, session) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                key.sha256,
+                generation.model,
+                key.identity,
+                key.request_sha256,
+                key.prompt_sha256,
+                key.seed,
+                generation.prompt_tokens,
+                generation.cached_tokens,
+                generation.completion_tokens,
+                _pack(generation.token_ids),
+                generation.finish_reason,
+                generation.stop_token_id,
+                json.dumps(generation.logprobs),
+                generation.seconds,
+                generation.origin,
+                self._session,
+            ),
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    # ── turns ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def add_turn(self, record: TurnRecord) -> None:
+        """Keep a finished turn."""
+        turn = record.turn
+        cursor = self._write(
+            "INSERT INTO turns (debate, round, seat, model, position, prompt_shared, prompt_own, statement, reasoning,"
+            " reasoning_truncated, stated, changed_mind, finish_reason, truncated, seed, attempts, names_letter,"
+            " peers_cut, reused, finished, session)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                record.debate,
+                record.round_number,
+                turn.seat,
+                record.model,
+                turn.position,
+                self._text(record.prompt_shared),
+                self._text(record.prompt_own),
+                self._text(turn.statement),
+                None if turn.reasoning is None else self._text(turn.reasoning),
+                int(turn.reasoning_truncated),
+                turn.stated,
+                int(turn.changed_mind),
+                turn.finish_reason,
+                int(turn.truncated),
+                turn.seed,
+                turn.attempts,
+                int(turn.names_letter),
+                turn.peers_cut,
+                int(record.reused),
+                _now(),
+                self._session,
+            ),
+        )
+        number = cursor.lastrowid
+        assert number is not None
+        steps = [(number, place, step, generation) for place, (step, generation) in enumerate(record.steps)]
+        self._connection.executemany("INSERT INTO steps VALUES (?, ?, ?, ?)", steps)
+        before_counts = all(step != "ballot" for step, _ in record.steps)
+        self._ballot(number, "before" if before_counts else "after", turn.ballot, counts=True)
+        if turn.ballot_before is not None:
+            self._ballot(number, "before", turn.ballot_before, counts=False)
+
+    def _ballot(self, turn: int, at: str, ballot: Ballot, *, counts: bool) -> None:
+        self._write(
+            "INSERT INTO ballots VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                turn,
+                at,
+                int(counts),
+                ballot.vote,
+                _dump(ballot.tied),
+                json.dumps(ballot.distribution),
+                ballot.persuaded_by,
+                ballot.label_mass,
+            ),
+        )
+
+    def _text(self, text: str) -> int:
+        sha256 = hashlib.sha256(text.encode()).digest()
+        found = self._connection.execute("SELECT id FROM texts WHERE sha256 = ?", (sha256,)).fetchone()
+        if found is not None:
+            return int(found[0])
+        cursor = self._write("INSERT INTO texts (sha256, text) VALUES (?, ?)", (sha256, text))
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def turns(self, debate: int) -> list[tuple[int, Turn]]:
+        """A debate's finished turns with their rounds, in the order in which they are shown."""
+        ballots = self._ballots(debate)
+        usage, ids = self._usage(debate)
+        return [
+            (row[1], _turn(row, ballots[row[0]], usage[row[0]], ids[row[0]]))
+            for row in self._rows(
+                "SELECT turns.id, round, seat, position, said.text, thought.text, reasoning_truncated, stated,"
+                " changed_mind, finish_reason, truncated, seed, attempts, names_letter, peers_cut"
+                " FROM turns JOIN texts AS said ON said.id = statement"
+                " LEFT JOIN texts AS thought ON thought.id = reasoning WHERE debate = ? ORDER BY round, position",
+                debate,
+            )
+        ]
+
+    def _ballots(self, debate: int) -> dict[int, dict[bool, Ballot]]:
+        found: dict[int, dict[bool, Ballot]] = {}
+        for turn, counts, vote, tied, distribution, by, mass in self._rows(
+            "SELECT turn, counts, vote, tied, distribution, persuaded_by, label_mass FROM ballots"
+            " WHERE turn IN (SELECT id FROM turns WHERE debate = ?)",
+            debate,
+        ):
+            ballot = Ballot(vote, json.loads(distribution), tuple(json.loads(tied)), by, mass)
+            found.setdefault(turn, {})[bool(counts)] = ballot
+        return found
+
+    def _usage(self, debate: int) -> tuple[dict[int, dict[str, Usage]], dict[int, tuple[int, ...]]]:
+        usage: dict[int, dict[str, Usage]] = {}
+        ids: dict[int, tuple[int, ...]] = {}
+        for turn, step, prompt, cached, completion, packed in self._rows(
+            "SELECT turns.id, step, prompt_tokens, cached_tokens, completion_tokens, token_ids FROM turns"
+            " JOIN steps ON steps.turn = turns.id JOIN generations ON generations.id = generation"
+            " WHERE debate = ? ORDER BY turns.id, number",
+            debate,
+        ):
+            part = PART_OF_STEP[step]
+            parts = usage.setdefault(turn, {})
+            parts[part] = parts.get(part, Usage()) + Usage(prompt, cached, completion)
+            if step == "statement":
+                ids[turn] = _unpack(packed)
+        return usage, ids
+
+    # ── counts ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def counts(self) -> Counts:
+        """How far the run is, and what was generated for it."""
+        debates = {"open": 0, "finished": 0, "failed": 0}
+        debates |= dict(self._rows("SELECT state, count(*) FROM debates GROUP BY state"))
+        turns, reused = self._row("SELECT count(*), coalesce(sum(reused), 0) FROM turns")
+        (ballots,) = self._row("SELECT count(*) FROM ballots")
+        tokens = self._row(
+            "SELECT coalesce(sum(prompt_tokens), 0), coalesce(sum(cached_tokens), 0),"
+            " coalesce(sum(completion_tokens), 0) FROM generations WHERE origin IS NULL"
+        )
+        return Counts(debates, turns, reused, ballots, *tokens)
+
+    # ── SQL ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def commit(self) -> None:
+        """Make what was written since the last time durable."""
+        if self._in_transaction:
+            with translated(self.path):
+                self._connection.execute("COMMIT")
+            self._in_transaction = False
+
+    def query(self, sql: str, *arguments: Any) -> Iterator[tuple[Any, ...]]:
+        """Rows of a query, for the rooms that read stores."""
+        return self._rows(sql, *arguments)
+
+    @contextmanager
+    def _whole_transaction(self) -> Iterator[None]:
+        with translated(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.rollback()
+                raise
+            self._connection.execute("COMMIT")
+
+    def _write(self, sql: str, arguments: Sequence[Any]) -> sqlite3.Cursor:
+        with translated(self.path):
+            if not self._in_transaction:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._in_transaction = True
+            return self._connection.execute(sql, arguments)
+
+    def _rows(self, sql: str, *arguments: Any) -> Iterator[tuple[Any, ...]]:
+        with translated(self.path):
+            yield from self._connection.execute(sql, arguments)
+
+    def _row(self, sql: str, *arguments: Any) -> tuple[Any, ...]:
+        with translated(self.path):
+            row: tuple[Any, ...] | None = self._connection.execute(sql, arguments).fetchone()
+        assert row is not None, sql
+        return row
+
+
+_QUESTION = "name, question, options, context, answer, tags"
+_DEBATE = (
+    "id, question, condition, repeat, partner, state, reason, session, verdict, leading, votes, of, agreement, rounds"
+)
+_GENERATION = (
+    "key, model, identity, request_sha256, prompt_sha256, seed, prompt_tokens, cached_tokens, completion_tokens,"
+    " token_ids, finish_reason, stop_token_id, logprobs, seconds, origin"
+)
+
+
+def _question(row: Sequence[Any]) -> Question:
+    name, text, options, context, answer, tags = row
+    return Question(name, text, tuple(json.loads(options)), context, answer, tuple(json.loads(tags)))
+
+
+def _debate(row: Sequence[Any]) -> DebateRow:
+    kind, leading, votes, of, agreement, rounds = row[8:]
+    verdict = None
+    if kind is not None:
+        verdict = Verdict(kind, tuple(json.loads(leading)), votes, of, bool(agreement), rounds)
+    number, question, condition, repeat, partner, state, reason, session = row[:8]
+    return DebateRow(number, question, condition, repeat, partner, state, reason, verdict, session)
+
+
+def _generation(row: Sequence[Any]) -> Generation:
+    key, model, identity, request, prompt, seed = row[:6]
+    packed, finish_reason, stop, logprobs, seconds, origin = row[9:]
+    return Generation(
+        Key(key, identity, request, prompt, seed),
+        model,
+        prompt_tokens=row[6],
+        cached_tokens=row[7],
+        completion_tokens=row[8],
+        token_ids=_unpack(packed),
+        finish_reason=finish_reason,
+        stop_token_id=stop,
+        logprobs={int(token_id): value for token_id, value in json.loads(logprobs).items()},
+        seconds=seconds,
+        origin=origin,
+    )
+
+
+def _turn(
+    row: Sequence[Any], ballots: Mapping[bool, Ballot], usage: Mapping[str, Usage], token_ids: tuple[int, ...]
+) -> Turn:
+    _, _, seat, position, statement, reasoning, reasoning_cut, stated, changed, finish, cut, seed, *rest = row
+    attempts, names_letter, peers_cut = rest
+    return Turn(
+        seat=seat,
+        position=position,
+        statement=statement,
+        ballot=ballots[True],
+        changed_mind=bool(changed),
+        finish_reason=finish,
+        truncated=bool(cut),
+        seed=seed,
+        usage=usage,
+        reasoning=reasoning,
+        reasoning_truncated=bool(reasoning_cut),
+        stated=stated,
+        ballot_before=ballots.get(False),
+        attempts=attempts,
+        names_letter=bool(names_letter),
+        peers_cut=peers_cut,
+        token_ids=token_ids,
+    )
+
+
+def _pack(token_ids: Sequence[int]) -> bytes:
+    packed = array("I", token_ids)
+    assert packed.itemsize == 4
+    return packed.tobytes()
+
+
+def _unpack(packed: bytes) -> tuple[int, ...]:
+    token_ids = array("I")
+    token_ids.frombytes(packed)
+    return tuple(token_ids)
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
