@@ -16,6 +16,8 @@ from localtable.errors import LocaltableError, PrerequisiteError
 
 COMMANDS = {
     "debate": "Hold one debate and print its result.",
+    "suite": "Hold a debate on every question of a file.",
+    "resume": "Go on with a suite that was stopped.",
     "models": "List, add, fetch and check models.",
     "import": "Turn published data into this program's files.",
     "doctor": "Say what is here, what would run, and what is missing.",

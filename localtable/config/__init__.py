@@ -2,7 +2,7 @@
 
 from localtable.config.card import card_from_hf_config, load_card, packaged_card_ids, parse_card
 from localtable.config.panel import load_panel, parse_panel
-from localtable.config.question import load_question, load_suite, parse_question
+from localtable.config.question import load_question, load_suite, load_suites, parse_question
 
 __all__ = [
     "card_from_hf_config",
@@ -10,6 +10,7 @@ __all__ = [
     "load_panel",
     "load_question",
     "load_suite",
+    "load_suites",
     "packaged_card_ids",
     "parse_card",
     "parse_panel",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -88,38 +88,73 @@ def load_question(path: Path) -> Question:
     return parse_question(read_mapping(path), str(path))
 
 
-def load_suite(path: Path) -> Iterator[Question]:
+def load_suite(path: Path, on_invalid: Callable[[ConfigError], None] | None = None) -> Iterator[Question]:
     """The questions of a JSONL file, one at a time.
 
+    Args:
+        path: Of the file.
+        on_invalid: Is given the fault of each broken line, which is then left out; by default the first one ends it.
+
     Raises:
-        ConfigError: A broken line, named by file and line; an id that stands twice.
+        ConfigError: The file can't be read or holds no question at all; without `on_invalid`, a broken line, named
+            by file and line.
     """
-    lines_of: dict[str, int] = {}
+    yield from load_suites([path], on_invalid)
+
+
+def load_suites(paths: Sequence[Path], on_invalid: Callable[[ConfigError], None] | None = None) -> Iterator[Question]:
+    """The questions of several JSONL files, one after another, as one suite.
+
+    Raises:
+        ConfigError: As `load_suite`; an id that stands twice counts as a broken line, also across files.
+    """
+    places: dict[str, str] = {}
+    for path in paths:
+        before = len(places)
+        for where, raw in _lines(path):
+            try:
+                question = _parse_line(raw, where)
+                first = places.setdefault(question.id, where)
+                if first != where:
+                    raise ConfigError(
+                        f"{where}: the id {question.id!r} stands already in {first}", hint="Ids are unique in a suite."
+                    )
+            except ConfigError as error:
+                if on_invalid is None:
+                    raise
+                on_invalid(error)
+                continue
+            yield question
+        if len(places) == before:
+            raise ConfigError(f"{path} holds no question", hint="One question a line, as JSON.")
+
+
+def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    """What each line is called, and its bytes; a line is never read far beyond its bound, whatever the file is."""
     try:
         with path.open("rb") as file:
-            # A line is never read beyond its bound, whatever the file is.
             for number, raw in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES + 1), b""), start=1):
-                where = f"{path}, line {number}"
+                if raw.strip():
+                    yield f"{path}, line {number}", raw
                 if len(raw) > MAX_LINE_BYTES:
-                    raise ConfigError(
-                        f"{where} has more than {MAX_LINE_BYTES:,} bytes, the most that are read",
-                        hint="Shorten the question's context.",
-                    )
-                if not raw.strip():
-                    continue
-                try:
-                    text = raw.decode("utf-8-sig")
-                except UnicodeDecodeError:
-                    raise ConfigError(f"{where} is not UTF-8 text", hint="Save the suite as UTF-8.") from None
-                question = parse_question(parse_json(text, where), where)
-                first = lines_of.setdefault(question.id, number)
-                if first != number:
-                    raise ConfigError(
-                        f"{where}: the id {question.id!r} stands already in line {first}",
-                        hint="Ids are unique in a suite.",
-                    )
-                yield question
+                    _skip_rest(file)
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror}", hint="Check the path.") from None
-    if not lines_of:
-        raise ConfigError(f"{path} holds no question", hint="One question a line, as JSON.")
+
+
+def _skip_rest(file: BinaryIO) -> None:
+    while (rest := file.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
+        pass
+
+
+def _parse_line(raw: bytes, where: str) -> Question:
+    if len(raw) > MAX_LINE_BYTES:
+        raise ConfigError(
+            f"{where} has more than {MAX_LINE_BYTES:,} bytes, the most that are read",
+            hint="Shorten the question's context.",
+        )
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{where} is not UTF-8 text", hint="Save the suite as UTF-8.") from None
+    return parse_question(parse_json(text, where), where)

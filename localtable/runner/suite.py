@@ -15,7 +15,7 @@ from typing import Any
 from localtable.engines.registry import Choice, choose
 from localtable.errors import ConfigError, EngineImportError
 from localtable.prompts import load_wording
-from localtable.runner.events import Note
+from localtable.runner.events import Listener, Note
 from localtable.runner.inputs import (
     conditions_of,
     describe_run,
@@ -144,12 +144,23 @@ class SuiteRun:
                 )
         self._options = options
 
-    def run(self) -> Iterator[Outcome]:
+    @property
+    def num_turns(self) -> int:
+        """How many turns the whole run has, if no debate stops early."""
+        panels = {number: condition.panel for number, condition in self.conditions.items()}
+        rows = self.store.query("SELECT condition, count(*) FROM debates GROUP BY condition")
+        return sum(count * panels[number].rounds * len(panels[number].seats) for number, count in rows)
+
+    def run(self, tell: Listener | None = None) -> Iterator[Outcome]:
         """Hold what is open; yields each debate when it is over and committed.
+
+        Args:
+            tell: Is told what happens, in place of the options' own.
 
         Raises:
             LocaltableError: As `Loop.run` and `open_session`.
         """
+        options = self._options if tell is None else replace(self._options, tell=tell)
         if self.store.num_open() == 0:
             return
         try:
@@ -160,7 +171,7 @@ class SuiteRun:
                 self._chosen,
                 self._files,
                 self._wording,
-                self._options,
+                options,
                 suite=True,
                 reuse=self._reuse,
             ) as session:

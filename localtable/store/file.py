@@ -194,9 +194,14 @@ def _raise(error: sqlite3.Error, path: Path) -> NoReturn:
         )
     elif name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         raised = StoreError(f"{path} is locked by another program: {error}", hint="Close what has it open.")
-    else:
+    elif name.startswith("SQLITE_CORRUPT"):
         raised = StoreError(
             f"{path} is damaged: {error}",
             hint="Go back to a copy; `sqlite3 FILE .recover` saves what can be read.",
+        )
+    else:
+        raised = StoreError(
+            f"{path} can't be used as a store: {error}",
+            hint="If nobody has changed it by hand, this is a defect of localtable: please report it.",
         )
     raise raised from error

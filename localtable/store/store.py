@@ -455,11 +455,39 @@ class Store:
         debates |= dict(self._rows("SELECT state, count(*) FROM debates GROUP BY state"))
         turns, reused = self._row("SELECT count(*), coalesce(sum(reused), 0) FROM turns")
         (ballots,) = self._row("SELECT count(*) FROM ballots")
-        tokens = self._row(
-            "SELECT coalesce(sum(prompt_tokens), 0), coalesce(sum(cached_tokens), 0),"
-            " coalesce(sum(completion_tokens), 0) FROM generations WHERE origin IS NULL"
-        )
+        tokens = self._row(f"SELECT {_TOKENS} FROM generations WHERE origin IS NULL")
         return Counts(debates, turns, reused, ballots, *tokens)
+
+    def right_by_condition(self) -> list[tuple[str, int, int]]:
+        """By condition: verdicts that are the answer alone, and verdicts on questions that have one."""
+        rows = self._rows(
+            "SELECT conditions.name, sum(json_array_length(leading) = 1 AND leading ->> 0 = answer), count(*)"
+            " FROM debates JOIN conditions ON conditions.id = condition"
+            " JOIN questions ON questions.id = debates.question"
+            " WHERE state = 'finished' AND answer IS NOT NULL GROUP BY condition ORDER BY condition"
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    def session_counts(self, session: int) -> dict[str, int]:
+        """What one session has added."""
+        finished, failed = self._row(
+            "SELECT coalesce(sum(state = 'finished'), 0), coalesce(sum(state = 'failed'), 0) FROM debates"
+            " WHERE session = ?",
+            session,
+        )
+        turns, reused = self._row("SELECT count(*), coalesce(sum(reused), 0) FROM turns WHERE session = ?", session)
+        prompt, cached, completion = self._row(
+            f"SELECT {_TOKENS} FROM generations WHERE origin IS NULL AND session = ?", session
+        )
+        return {
+            "finished": finished,
+            "failed": failed,
+            "turns": turns,
+            "reused_turns": reused,
+            "prompt_tokens": prompt,
+            "cached_tokens": cached,
+            "completion_tokens": completion,
+        }
 
     # ── SQL ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -503,6 +531,7 @@ class Store:
         return row
 
 
+_TOKENS = "coalesce(sum(prompt_tokens), 0), coalesce(sum(cached_tokens), 0), coalesce(sum(completion_tokens), 0)"
 _QUESTION = "name, question, options, context, answer, tags"
 _DEBATE = (
     "id, question, condition, repeat, partner, state, reason, session, verdict, leading, votes, of, agreement, rounds"

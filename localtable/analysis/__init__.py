@@ -1,0 +1,5 @@
+"""Statistics over what a store holds."""
+
+from localtable.analysis.intervals import wilson
+
+__all__ = ["wilson"]

@@ -1,0 +1,125 @@
+"""A suite's totals on a terminal: what was held, what it cost, what of it can be relied on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from localtable.analysis import wilson
+from localtable.protocol import DEBATE
+from localtable.report.words import one_line, printable
+from localtable.runner.totals import matched_samples, run_totals, validity
+from localtable.store import Store
+
+LISTED = 10
+"""Failed debates that are named one by one."""
+WIDE = 200
+_ODD = {
+    "truncated": "cut",
+    "empty": "empty",
+    "names_letter": "naming a letter",
+    "peers_cut": "reading cut peers",
+}
+"""What makes a statement doubtful, and how it is called in the table."""
+
+
+def print_totals(store: Store, console: Console) -> None:
+    """Print what a run has come to so far."""
+    if not console.is_terminal:  # nothing has to fit into a width there
+        console = Console(file=console.file, width=WIDE)
+    totals = run_totals(store)
+    console.print(Text(_headline(totals)), soft_wrap=True)
+    console.print(_conditions(store, totals))
+    odd = _validity(store)
+    if odd is not None:
+        console.print(odd)
+    for line in _samples(store) + _failed(store):
+        console.print(Text(printable(one_line(line))), soft_wrap=True)
+
+
+def _headline(totals: dict[str, Any]) -> str:
+    debates, seconds, this = totals["debates"], totals["seconds"], totals["this_run"]
+    parts = [f"{debates['finished']:,} debates finished"]
+    parts += [f"{debates[state]:,} {state}" for state in ("failed", "open") if debates[state]]
+    turns = f"{totals['turns']:,} turns"
+    if totals["reused_turns"]:
+        turns += f" ({totals['reused_turns']:,} re-used)"
+    cached = totals["cached_tokens"] / max(totals["prompt_tokens"], 1)
+    generated = f"{totals['completion_tokens']:,} tokens generated"
+    spent = this["seconds"]
+    if spent["total"]:
+        rate = this["completion_tokens"] / max(spent["generating"], 1e-3)
+        generated += f" at {rate:,.0f}/s"
+    parts += [turns, generated, f"{cached:.0%} of prompt tokens cached"]
+    total = max(seconds["total"], 1e-9)
+    shares = ", ".join(f"{seconds[name] / total:.0%} {name.split('_')[0]}" for name in list(seconds)[1:])
+    return f"{', '.join(parts)}; {seconds['total']:,.0f} s ({shares})"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 3, 0, 0), show_edge=False, header_style="dim")
+    for name in columns:
+        table.add_column(name, justify="left" if name in ("condition", "seat") else "right", no_wrap=True)
+    return table
+
+
+def _conditions(store: Store, totals: dict[str, Any]) -> Table:
+    table = _table("condition", "finished", "failed", "open", "right", "95 %", "prompt tokens", "generated", "PFLOPs")
+    right = {name: (good, judged) for name, good, judged in store.right_by_condition()}
+    for name, entry in totals["conditions"].items():
+        good, judged = right.get(name, (0, 0))
+        low, high = wilson(good, judged)
+        table.add_row(
+            Text(printable(name)),
+            *(f"{entry['debates'][state]:,}" for state in ("finished", "failed", "open")),
+            f"{good / judged:.1%}" if judged else "–",
+            f"{low:.1%} – {high:.1%}" if judged else "–",
+            f"{entry['prompt_tokens']:,}",
+            f"{entry['completion_tokens']:,}",
+            f"{entry['flops'] / 1e15:,.2f}",
+        )
+    return table
+
+
+def _validity(store: Store) -> Table | None:
+    """What of the statements can't be relied on: by seat and round in the debate, by round in the controls."""
+    rows: dict[tuple[str, int, str], Counter[str]] = {}
+    for row in validity(store):
+        seat = row["seat"] if row["condition"] == DEBATE else "all"
+        counts = rows.setdefault((row["condition"], row["round"], seat), Counter())
+        counts.update({name: row[name] for name in ("turns", *_ODD)})
+    if not any(counts[name] for counts in rows.values() for name in _ODD):
+        return None
+    table = _table("condition", "round", "seat", "statements", *_ODD.values())
+    for (condition, number, seat), counts in rows.items():
+        shares = (f"{counts[name] / counts['turns']:.1%}" if counts[name] else "–" for name in _ODD)
+        name = "" if number > 1 or seat not in ("all", next(iter(rows))[2]) else condition
+        table.add_row(Text(printable(name)), str(number), Text(printable(seat)), f"{counts['turns']:,}", *shares)
+    return table
+
+
+def _samples(store: Store) -> list[str]:
+    lines = []
+    for row in matched_samples(store):
+        if row["k"] is not None:
+            taken = f"{row['k']} of {row['samples']} samples take {row['ratio']:.2f} x the debate's tokens"
+            lines.append(f"{row['condition']}: {taken}")
+    for name, left_out in store.conditions().values():
+        if left_out:
+            lines.append(f"{name}: {left_out:,} debates left out, whose question has no partner")
+    return lines
+
+
+def _failed(store: Store) -> list[str]:
+    failed = store.counts().debates["failed"]
+    rows = store.query(
+        "SELECT questions.name, conditions.name, reason FROM debates JOIN questions ON questions.id = debates.question"
+        " JOIN conditions ON conditions.id = condition WHERE state = 'failed' ORDER BY debates.id LIMIT ?",
+        LISTED,
+    )
+    lines = [f"failed: {question} ({condition}): {reason}" for question, condition, reason in rows]
+    return [*lines, f"and {failed - LISTED:,} more failed"] if failed > LISTED else lines
