@@ -9,7 +9,8 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -19,7 +20,10 @@ from localtable.errors import ConfigError, LocaltableError, PrerequisiteError
 from localtable.types import Ballot, Card, Panel, Question, Round, Sampling, Seat, Transcript, Turn, Usage
 
 if TYPE_CHECKING:
+    from jsonschema import ValidationError
     from jsonschema.protocols import Validator
+
+    Test = Callable[[Any], bool]
 
 SCHEMA_VERSION = 1
 PARTS = ("thinking", "statement", "ballot")
@@ -53,7 +57,8 @@ def check(data: Any, where: str) -> None:
             f"{where} is a transcript of version {version}; this program reads up to {SCHEMA_VERSION}",
             hint="Update localtable.",
         )
-    error = next(iter(sorted(_validator().iter_errors(data), key=lambda e: len(e.absolute_path))), None)
+    # jsonschema takes milliseconds over a debate, most of them for token ids: it judges what the quick test turns away.
+    error = None if _quick_test()(data) else _first_error(data)
     if error is not None:
         place = "/".join(map(str, error.absolute_path)) or "the top level"
         raise ConfigError(
@@ -65,6 +70,10 @@ def check(data: Any, where: str) -> None:
             for ballot in (turn["ballot"], turn.get("ballot_before")):
                 if ballot is not None:
                     _check_ballot(ballot, letters, f"{where}: {turn['seat']}")
+
+
+def _first_error(data: Any) -> ValidationError | None:
+    return next(iter(sorted(_validator().iter_errors(data), key=lambda e: len(e.absolute_path))), None)
 
 
 def _check_ballot(ballot: Mapping[str, Any], letters: list[str], where: str) -> None:
@@ -83,6 +92,88 @@ def _check_ballot(ballot: Mapping[str, Any], letters: list[str], where: str) -> 
     total = math.fsum(distribution.values())
     if abs(total - 1) > SUM_TOLERANCE:
         raise ConfigError(f"{where} has a distribution that sums to {total:.6f}, not to 1", hint="It must sum to 1.")
+
+
+# ── the schema as a quick test ──────────────────────────────────────────────────────────────────────────────
+
+
+@lru_cache(maxsize=1)
+def _quick_test() -> Test:
+    schema = transcript_schema()
+    return _compiled(schema, {f"#/$defs/{name}": part for name, part in schema["$defs"].items()})
+
+
+_ANNOTATIONS = {"$schema", "title", "description", "$defs"}
+_KEYWORDS = {
+    "string": {"pattern"},
+    "integer": {"minimum", "maximum"},
+    "number": {"minimum", "maximum"},
+    "array": {"items", "minItems", "maxItems"},
+    "object": {"properties", "patternProperties", "additionalProperties", "required", "minProperties"},
+}
+"""What the quick test understands beside each type; the schema has no more, and could not without a line here."""
+
+
+def _compiled(schema: Mapping[str, Any], named: Mapping[str, Any]) -> Test:
+    """A test that passes only what the schema allows. It may turn away more: 1.0 for an integer, say."""
+    rules = schema.keys() - _ANNOTATIONS
+    assert len(rules) == 1 or rules <= {"type"} | _KEYWORDS[schema["type"]], sorted(rules)
+    match schema:
+        case {"$ref": name}:
+            return _compiled(named[name], named)
+        case {"anyOf": parts}:
+            tests = [_compiled(part, named) for part in parts]
+            return lambda value: any(test(value) for test in tests)
+        case {"const": only}:
+            return lambda value: type(value) is type(only) and value == only
+        case {"enum": words}:
+            return lambda value: type(value) is str and value in words
+        case {"type": "object"}:
+            return _compiled_object(schema, named)
+        case {"type": "array"}:
+            return _compiled_array(schema, named)
+        case {"type": "integer" | "number"}:
+            return _compiled_number(schema)
+        case {"type": "string", "pattern": pattern}:
+            search = re.compile(pattern).search
+            return lambda value: type(value) is str and search(value) is not None
+        case _:
+            only = {"string": str, "boolean": bool, "null": type(None)}[schema["type"]]
+            return lambda value: type(value) is only
+
+
+def _compiled_object(schema: Mapping[str, Any], named: Mapping[str, Any]) -> Test:
+    known = {name: _compiled(part, named) for name, part in schema.get("properties", {}).items()}
+    matched = [
+        (re.compile(p).search, _compiled(part, named)) for p, part in schema.get("patternProperties", {}).items()
+    ]
+    assert not (known and matched), "a key would have to pass both"
+    required, least = frozenset(schema.get("required", ())), schema.get("minProperties", 0)
+    is_open = schema.get("additionalProperties", True)
+
+    def passes(value: Any) -> bool:
+        if type(value) is not dict or len(value) < least or not required <= value.keys():
+            return False
+        for key, part in value.items():
+            tests = (known[key],) if key in known else [test for search, test in matched if search(key)]
+            if not (tests or is_open) or not all(test(part) for test in tests):
+                return False
+        return True
+
+    return passes
+
+
+def _compiled_array(schema: Mapping[str, Any], named: Mapping[str, Any]) -> Test:
+    least, most = schema.get("minItems", 0), schema.get("maxItems", math.inf)
+    each = _compiled(schema["items"], named) if "items" in schema else None
+    return lambda value: type(value) is list and least <= len(value) <= most and (each is None or all(map(each, value)))
+
+
+def _compiled_number(schema: Mapping[str, Any]) -> Test:
+    least, most = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
+    if schema["type"] == "integer":
+        return lambda value: type(value) is int and least <= value <= most
+    return lambda value: type(value) in (int, float) and least <= value <= most
 
 
 # ── to JSON ─────────────────────────────────────────────────────────────────────────────────────────────────
