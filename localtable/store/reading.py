@@ -1,0 +1,45 @@
+"""What is asked of a store that somebody else may be writing: one moment of it, how far it is, what failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import NamedTuple
+
+from localtable.store.store import Store
+
+_CHOSEN = (
+    " FROM debates JOIN conditions ON conditions.id = debates.condition"
+    " JOIN questions ON questions.id = debates.question WHERE conditions.name IN (SELECT value FROM json_each(?1))"
+)
+
+
+class Failure(NamedTuple):
+    """A debate that can't be finished."""
+
+    question: str
+    condition: str
+    repeat: int
+    reason: str
+
+
+def hold_still(store: Store) -> None:
+    """Read everything from here on as of one moment, whatever is written meanwhile, until the store is closed.
+
+    For a store that is open for reading.
+    """
+    for _ in store.query("BEGIN"):
+        pass
+
+
+def count_states(store: Store, conditions: Collection[str]) -> dict[str, int]:
+    """How many debates of these conditions are open, finished and failed."""
+    found = store.query(f"SELECT state, count(*){_CHOSEN} GROUP BY state", json.dumps(list(conditions)))
+    return {"open": 0, "finished": 0, "failed": 0} | {state: number for state, number in found}
+
+
+def first_failures(store: Store, conditions: Collection[str], limit: int) -> list[Failure]:
+    """The first debates of these conditions that failed, in the suite's order."""
+    columns = "questions.name, conditions.name, debates.repeat, coalesce(debates.reason, '')"
+    sql = f"SELECT {columns}{_CHOSEN} AND state = 'failed' ORDER BY debates.id LIMIT ?2"
+    return [Failure(*row) for row in store.query(sql, json.dumps(list(conditions)), limit)]
