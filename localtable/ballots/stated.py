@@ -11,7 +11,9 @@ reason behind it; (3) an option's letter standing alone. Otherwise nothing is st
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from localtable.types import LETTERS, Letter, Question
 
@@ -95,10 +97,14 @@ def _equal_to(text: str, options: Sequence[str]) -> int | None:
 
 def _named_in(text: str, options: Sequence[str]) -> list[int]:
     named: list[int] = []
+    folded = _folded(text)
+    same = Counter(map(_folded, options))
     for i in sorted(range(len(options)), key=lambda i: len(options[i]), reverse=True):
-        words = _words(options[i])
-        if words is None:
+        # Most options stand nowhere in a line: no pattern has to be made to see that.
+        first = _core(options[i]).split()[:1]
+        if not first or first[0].casefold() not in folded:
             continue
+        words = _words(options[i], same[_folded(options[i])] > 1)
         if any(not _NEGATION.search(text[: found.start()]) for found in words.finditer(text)):
             named.append(i)
         # "By end of 2027, Yes" names "Yes" too; the longer option is the one meant.
@@ -106,18 +112,19 @@ def _named_in(text: str, options: Sequence[str]) -> list[int]:
     return named
 
 
-def _words(option: str) -> re.Pattern[str] | None:
-    """An option's text as whole words of a running text."""
+@lru_cache(maxsize=4096)
+def _words(option: str, cased: bool) -> re.Pattern[str]:
+    """An option's text as whole words of a running text; its case counts where another option differs in that alone."""
     core = _core(option)
-    if not core:
-        return None
     before, behind = r"(?<![^\W_])(?<![^\W_][-'’])", r"(?![^\W_]|[#+]|[-'’][^\W_])"
     if core[0].isdigit():
         before += r"(?<![\d][.,/:])(?<![-−])"
     if core[-1].isdigit():
         behind += r"(?![.,/:–]\d)"
     words = before + r"\s+".join(map(re.escape, core.split())) + behind
-    return re.compile(words + _APART) if _COMMON.fullmatch(core) else re.compile(words, re.IGNORECASE)
+    if _COMMON.fullmatch(core):
+        return re.compile(words + _APART)
+    return re.compile(words, 0 if cased else re.IGNORECASE)
 
 
 def names_a_letter(statement: str) -> bool:

@@ -35,10 +35,11 @@ class QuestionFile(BaseModel):
     def _options_differ(self) -> QuestionFile:
         seen: dict[str, str] = {}
         for option in self.options:
-            folded = " ".join(option.split()).casefold()
-            if folded in seen:
-                raise ValueError(f"the options must differ, but {option!r} repeats {seen[folded]!r}")
-            seen[folded] = option
+            # Case alone is a difference: `AA`, `Aa` and `aa` are three genotypes.
+            spaced = " ".join(option.split())
+            if spaced in seen:
+                raise ValueError(f"the options must differ, but {option!r} repeats {seen[spaced]!r}")
+            seen[spaced] = option
         return self
 
 
@@ -134,7 +135,7 @@ def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with path.open("rb") as file:
             for number, raw in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES + 1), b""), start=1):
-                if raw.strip():
+                if raw.strip() or len(raw) > MAX_LINE_BYTES:
                     yield f"{path}, line {number}", raw
                 if len(raw) > MAX_LINE_BYTES:
                     _skip_rest(file)

@@ -203,3 +203,16 @@ def test_a_statement_that_names_a_letter_is_noticed(statement: str) -> None:
 )
 def test_a_statement_without_a_letter_is_left_alone(statement: str) -> None:
     assert not names_a_letter(statement)
+
+
+@pytest.mark.parametrize(
+    ("said", "vote"),
+    [
+        ("Answer: Aa", "B"),
+        ("The genotype is Aa, since one allele is dominant.", "B"),
+        ("So it is aa in the end", "C"),
+        ("I would say AA here.", "A"),
+    ],
+)
+def test_where_options_differ_in_case_alone_the_case_decides(said: str, vote: str) -> None:
+    assert stated_vote(said, Question("q", "Which?", ("AA", "Aa", "aa"))) == vote

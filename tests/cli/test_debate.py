@@ -287,7 +287,7 @@ def refused(ended: Ended, code: int, said: str) -> None:
         ("", "is empty"),
         ("question: Is it?\noptions: [Yes]", "options: list should have at least 2 items, not 1"),
         (f"question: Is it?\noptions: {list(range(27))}", "options: list should have at most 26 items, not 27"),
-        ("question: Is it?\noptions: [Yes, yes]", "'yes' repeats 'Yes'"),
+        ("question: Is it?\noptions: [Yes, Yes]", "'Yes' repeats 'Yes'"),
         ("question: Is it?\noptions: [Yes, '']", "options.1: string should have at least 1 character"),
         ("question: Is it?\noptions: [Yes, No]\nanswer: Perhaps", "the answer 'Perhaps' is none of the options"),
         ("question: Is it?\nopinions: [Yes, No]", "unknown key 'opinions'"),

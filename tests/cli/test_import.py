@@ -98,7 +98,7 @@ def test_generic_takes_columns_by_name_and_notices_an_answer_that_never_moves(
 
 @pytest.mark.usefixtures("folder")
 def test_rows_left_out_are_counted_and_the_first_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [{"text": f"Is it {n}?", "a": "Yes", "b": "yes" if n else "No", "right": "A"} for n in range(8)]
+    rows = [{"text": f"Is it {n}?", "a": "Yes", "b": "Yes" if n else "No", "right": "A"} for n in range(8)]
     Path("rows.csv").write_bytes(csv_bytes(rows))
     said = said_by(capsys, *GENERIC, "--out", "suite.jsonl", code=2)
     assert "rows.csv, row 2: the options must differ" in said

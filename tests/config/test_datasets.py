@@ -361,7 +361,7 @@ def _fresh(folder: Path) -> Path:
         (["x"], "list should have at least 2 items, not 1"),
         ([], "list should have at least 2 items, not 0"),
         ([f"o{n}" for n in range(27)], "list should have at most 26 items, not 27"),
-        (["Yes", "No", "yes"], "the options must differ, but 'yes' repeats 'Yes'"),
+        (["Yes", "No", "Yes"], "the options must differ, but 'Yes' repeats 'Yes'"),
         ("Yes or no", "o holds str, not a list of options"),
         (None, "o holds NoneType, not a list of options"),
         ('["Yes", ', "o is not valid JSON"),

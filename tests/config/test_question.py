@@ -49,10 +49,14 @@ def test_more_than_twenty_six_options_are_refused() -> None:
     assert error.hint == "Give at most 26."
 
 
-@pytest.mark.parametrize("again", ["Yes", "yes", " Yes ", "YES"])
+@pytest.mark.parametrize("again", ["Yes", " Yes ", "\tYes"])
 def test_a_repeated_option_is_refused_and_named(again: str) -> None:
     error = refuse(options=["Yes", "No", again])
     assert f"{again.strip()!r} repeats 'Yes'" in error.message
+
+
+def test_options_may_differ_in_case_alone() -> None:
+    assert parse_question({"question": "Which?", "options": ["AA", "Aa", "aa"], "answer": "Aa"}, "q").answer == "B"
 
 
 def test_options_that_differ_in_white_space_only_are_the_same() -> None:
