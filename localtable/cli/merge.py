@@ -12,7 +12,7 @@ import click
 from localtable.errors import ConfigError
 
 if TYPE_CHECKING:
-    from localtable.store import Store
+    from localtable.store import Run, Store
 
 File = click.Path(path_type=Path, allow_dash=False)
 
@@ -46,8 +46,9 @@ def merge(sources: tuple[Path, ...], target: Path) -> None:
     click.echo(f"{target}: {sum(counts.values()):,} debates ({said or 'none'})", err=True)
     if missing:
         named = ", ".join(map(str, missing))
-        plural = "s" if len(missing) > 1 else ""
-        click.echo(f"shard{plural} {named} of {num_shards} missing: the debates of it are absent", err=True)
+        one = len(missing) == 1
+        absent = "is missing: its" if one else "are missing: their"
+        click.echo(f"shard{'' if one else 's'} {named} of {num_shards} {absent} debates are absent", err=True)
     if counts["open"]:
         click.echo(f"`localtable resume {target}` goes on with what is open", err=True)
 
@@ -60,12 +61,19 @@ def _require_one_run(stores: list[Store]) -> None:
     """
     from localtable.runner.inputs import require_same
 
-    first = stores[0].run()
+    first = _what_decides(stores[0].run())
     for store in stores[1:]:
         try:
-            require_same(first, replace(store.run(), shard=first.shard), str(stores[0].path))
+            require_same(first, _what_decides(store.run()), str(stores[0].path))
         except ConfigError as error:
             raise ConfigError(
                 f"{store.path} is of another run: {error.message}",
                 hint="Only shards of one run can be merged: the same suite, panel, controls, repeats and --shard …/n.",
             ) from None
+
+
+def _what_decides(run: Run) -> Run:
+    """A run's inputs without its shard, and without where each machine has its weights: their hashes are compared."""
+    cards = {card_id: {**card, "sources": None} for card_id, card in run.cards.items()}
+    weights = {card_id: {**found, "source": None} for card_id, found in run.weights.items()}
+    return replace(run, shard=1, cards=cards, weights=weights)

@@ -62,8 +62,8 @@ def _first_debate(store: Store, shard: int) -> str:
     row = next(
         store.query(
             "SELECT questions.name, conditions.name, repeat FROM debates"
-            " JOIN questions ON questions.id = question JOIN conditions ON conditions.id = condition"
-            " WHERE (question - 1) % ? + 1 = ? ORDER BY debates.id LIMIT 1",
+            " JOIN questions ON questions.id = debates.question JOIN conditions ON conditions.id = condition"
+            " WHERE (debates.question - 1) % ? + 1 = ? ORDER BY debates.id LIMIT 1",
             *(of, shard),
         ),
         None,
