@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from itertools import islice
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from builders import CARD, make_panel, make_question
 
+from localtable.errors import InterruptedRun
 from localtable.runner import RunOptions, SuiteOptions, begin_suite, finished_transcripts, open_suite
+from localtable.runner.events import RunEvent, TurnFinished
 from localtable.store import Store
 from localtable.transcript import to_json
 from localtable.types import Panel, Question
@@ -44,20 +44,25 @@ def hold_suite(
     stop_after: int | None = None,
     **options: Any,
 ) -> Path:
-    """Begin a run and hold it, whole or for so many debates.
+    """Begin a run and hold it, whole or for so many turns.
 
     Args:
         path: Of the store; begun before is gone on with.
         panel: Who sits there.
         questions: The suite.
-        stop_after: Leave after so many debates.
+        stop_after: Ask for an end after so many turns.
         options: Of `SuiteOptions`.
     """
-    run = RunOptions(home=path.parent / "home", engine="scripted")
+    turns: list[RunEvent] = []
+    run = RunOptions(
+        home=path.parent / "home",
+        engine="scripted",
+        tell=lambda event: turns.append(event) if isinstance(event, TurnFinished) else None,
+        should_stop=lambda: stop_after is not None and len(turns) >= stop_after,
+    )
     begin_suite(path, panel, questions, run, SuiteOptions(**options))
-    with open_suite(path, run) as opened:
-        for _ in islice(opened.run(), stop_after):
-            pass
+    with open_suite(path, run) as opened, suppress(InterruptedRun):
+        list(opened.run())
     return path
 
 
@@ -89,9 +94,3 @@ def exported(path: Path) -> Iterator[dict[str, Any]]:
             data = json.loads(json.dumps(to_json(transcript)))
             del data["manifest"]["timings"]
             yield data
-
-
-def copy_file(path: Path, target: Path) -> Path:
-    """A file byte by byte."""
-    shutil.copyfile(path, target)
-    return target

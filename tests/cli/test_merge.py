@@ -33,11 +33,11 @@ def panel(tmp_path_factory: pytest.TempPathFactory) -> Panel:
 
 @pytest.fixture(scope="module")
 def shards(panel: Panel, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Three shards; the second one was stopped on its way."""
+    """Three shards; the second one was stopped in the midst of debates."""
     folder = tmp_path_factory.mktemp("shards")
     paths = [folder / f"{number}.db" for number in (1, 2, 3)]
     for number, path in enumerate(paths, start=1):
-        stop = 5 if number == 2 else None
+        stop = 100 if number == 2 else None
         hold_suite(path, panel, QUESTIONS, shard=(number, 3), stop_after=stop, **OPTIONS)
     return paths
 

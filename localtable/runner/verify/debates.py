@@ -45,6 +45,8 @@ def check_debates(
             yield Disagreement(f"debate {row.id}", "condition", row.condition, sorted(conditions), "the run has")
             continue
         where = f"debate {row.id}"
+        if next(store.query("SELECT 1 FROM questions WHERE id = ?", row.question), None) is None:
+            continue  # reported as a reference to nowhere
         try:
             question = store.question(row.question)
             where = f"debate {row.id} ({question.id}, {conditions[row.condition].name}, {row.repeat})"
@@ -157,8 +159,9 @@ class _Checked:
 
     def _partner(self) -> Debate | None:
         """The debate whose turns are this one's noise."""
-        if self._row.partner is None:
+        if next(self._store.query("SELECT 1 FROM debates WHERE id = ?", self._row.partner), None) is None:
             return None
+        assert self._row.partner is not None
         row = self._store.debate(self._row.partner)
         condition = self._conditions[row.condition]
         debate = Debate(self._store.question(row.question), condition.panel, row.repeat, view=condition.view)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from localtable.errors import ConfigError, StoreError
 from localtable.protocol import Condition
@@ -26,6 +26,9 @@ def read_inputs(store: Store) -> tuple[Run, Panel, dict[int, Condition]]:
     """
     try:
         run = store.run()
+        for found in (run.weights, run.prompts):
+            if not isinstance(found, Mapping):
+                raise ValueError(f"{found!r} is no mapping")
         panel = panel_of(run, str(store.path))
         return run, panel, conditions_of(run, panel)
     except ConfigError as error:
