@@ -203,7 +203,7 @@ TURNS = Table(
         ),
         *(_tokens(part, kind) for part in _PARTS for kind in ("prompt", "cached", "completion")),
         Column("reused", "bool", "whether no engine worked for it", "turns.reused"),
-        Column("finished", "timestamp", "when it was finished", "turns.finished"),
+        Column("finished", "timestamp", "when it was finished, in UTC", "turns.finished"),
     ),
     f"{_BALLOTS} AND ballots.counts = 1 JOIN texts AS said ON said.id = turns.statement{_CHOSEN}{_IN_ORDER}",
     rows_at_once=4_096,  # statements are in it: at 1,000 tokens each about 16 MB
