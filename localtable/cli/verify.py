@@ -50,8 +50,8 @@ def _print_lines(found: Iterable[Disagreement]) -> int:
 def _print_json(found: Iterable[Disagreement]) -> int:
     """An array, written as it comes: memory holds one disagreement."""
     count = 0
-    click.echo("[", nl=False)
+    # Nothing is written before the first one is there: an error on the way to it leaves no half of an array.
     for count, disagreement in enumerate(found, start=1):
-        click.echo("," * (count > 1) + "\n" + json.dumps(disagreement.to_json(), default=str), nl=False)
-    click.echo("\n]" if count else "]")
+        click.echo(("[" if count == 1 else ",") + "\n" + json.dumps(disagreement.to_json(), default=str), nl=False)
+    click.echo("\n]" if count else "[]")
     return count

@@ -32,8 +32,9 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     """
     if not path.is_file():
         raise ConfigError(f"{path} does not exist", hint="`localtable suite … --store FILE` makes a store.")
-    with translated(path):
-        connection = _open(path, write=write)
+    with translated(path), _open_for(path, write=write) as connection:
+        if _is_blank(connection):
+            _refuse_blank(path)
         version = _version(connection, path)
         if version < VERSION and not write:
             raise ConfigError(
@@ -44,8 +45,12 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
             _set_up(connection)
             _migrate(connection, version)
         if connection.execute("SELECT count(*) FROM run").fetchone()[0] == 0:
-            raise ConfigError(f"{path} holds no run", hint="`localtable suite … --store FILE` begins one.")
+            _refuse_blank(path)
     return connection
+
+
+def _refuse_blank(path: Path) -> NoReturn:
+    raise ConfigError(f"{path} holds no run", hint="`localtable suite … --store FILE` begins one.")
 
 
 def create(path: Path) -> sqlite3.Connection:
@@ -54,14 +59,24 @@ def create(path: Path) -> sqlite3.Connection:
     Raises:
         ConfigError: The place can't be written, or something else is there.
     """
-    with translated(path):
-        connection = _open(path, write=True)
+    with translated(path), _open_for(path, write=True) as connection:
         if path == IN_MEMORY or _is_blank(connection):
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         version = _version(connection, path)
         _set_up(connection)
         _migrate(connection, version)
     return connection
+
+
+@contextmanager
+def _open_for(path: Path, *, write: bool) -> Iterator[sqlite3.Connection]:
+    """A connection that stays open, unless what is done with it at first fails."""
+    connection = _open(path, write=write)
+    try:
+        yield connection
+    except BaseException:
+        connection.close()
+        raise
 
 
 def holds_run(path: Path) -> bool:
