@@ -27,6 +27,9 @@ def decode(token_ids: Iterable[int]) -> str:
     Raises:
         ValueError: An id outside the vocabulary.
     """
+    token_ids = tuple(token_ids)
+    if token_ids and 0 <= min(token_ids) and max(token_ids) < 256:  # plain bytes, as nearly always
+        return bytes(token_ids).decode(errors="replace")
     parts = bytearray()
     for token_id in token_ids:
         if not 0 <= token_id < VOCAB_SIZE:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 
 
+@lru_cache(maxsize=8192)  # a turn asks for the same orders and seeds several times
 def derive(*parts: str | int) -> int:
     """A number below 2**53 (exact in every JSON reader) drawn from `parts` by SHA-256.
 

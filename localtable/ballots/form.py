@@ -31,6 +31,7 @@ def _validator(key: str, labels: tuple[str, ...]) -> Validator:
     return Draft202012Validator(ballot_schema(key, labels))
 
 
+@lru_cache(maxsize=4096)  # what is valid once is valid for every ballot with these labels
 def assemble(labels: LabelSet, label: str) -> str:
     """The ballot's text, validated although its decoding was constrained.
 

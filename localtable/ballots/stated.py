@@ -68,6 +68,7 @@ def _unmarked(line: str) -> str:
     return _MARKS.sub("", _BOXED.sub(r"\1", line)).strip()
 
 
+@lru_cache(maxsize=4096)  # options come again with every turn
 def _core(text: str) -> str:
     """A text without what merely stands around it."""
     before = None
@@ -76,6 +77,7 @@ def _core(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=4096)
 def _folded(text: str) -> str:
     return " ".join(text.split()).casefold()
 

@@ -8,6 +8,7 @@ no clock; equal inputs give equal ids.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from localtable.errors import PlacementError, TemplateError
@@ -32,6 +33,8 @@ class Renderer:
         self.tokenizer = tokenizer
         self.wording = wording
         self.template = ChatTemplate(tokenizer)
+        # All seats of a round read it, and the store keeps it.
+        self._shared = lru_cache(maxsize=64)(self._render_shared)
         self._system_role = self._takes_system() if wording.parts.system else False
         self.think_end_ids: tuple[int, ...] = ()
         self._think_start_ids: tuple[int, ...] = ()
@@ -122,7 +125,7 @@ class Renderer:
 
     def statement_texts(self, question: Question, seat: Seat, turns: Sequence[ShownTurn]) -> tuple[str, str]:
         """The words of a statement's prompt: what all seats read, and what this one reads behind it."""
-        return self._shared(question, turns), self._own(question, seat, turns)
+        return self._shared(question, tuple(turns)), self._own(question, seat, turns)
 
     def ballot_before(
         self, question: Question, seat: Seat, turns: Sequence[ShownTurn], order: Sequence[Letter]
@@ -137,7 +140,7 @@ class Renderer:
     def _open(
         self, question: Question, seat: Seat, turns: Sequence[ShownTurn], tail: str, *, thinking: bool
     ) -> tuple[int, ...]:
-        roles, contents = self._conversation(seat, self._shared(question, turns) + "\n\n" + tail)
+        roles, contents = self._conversation(seat, self._shared(question, tuple(turns)) + "\n\n" + tail)
         ids = self.template.encode(roles, contents, open_turn=True, switches=self._switches(thinking))
         return tuple(ids + self._think_opening(roles, thinking=thinking))
 
@@ -149,7 +152,7 @@ class Renderer:
             return ["system", "user"], [system, message]
         return ["user"], [f"{system}\n\n{message}"]
 
-    def _shared(self, question: Question, turns: Sequence[ShownTurn]) -> str:
+    def _render_shared(self, question: Question, turns: tuple[ShownTurn, ...]) -> str:
         parts = self.wording.parts
         blocks = [few_shot] if (few_shot := (parts.few_shot or "").strip()) else []
         blocks.append(

@@ -7,7 +7,7 @@ whole prompt. What the seats of a question share is counted once: the engine kee
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
 from localtable.engines.base import EngineInfo
@@ -48,18 +48,18 @@ class Budget:
         self._groups: dict[Hashable, _Group] = {}
         self._charged = 0
 
-    def admit(self, group: Hashable, turn: Hashable, prompt: Sequence[int], reserved_tokens: int) -> bool:
+    def admit(self, group: Hashable, turn: Hashable, prompt: Sequence[int], reserved_tokens: Callable[[], int]) -> bool:
         """Charge a turn, if it fits beside what is admitted; one alone always does.
 
         Args:
             group: What it shares its prefix with.
             turn: Names it until `release`.
             prompt: Its first prompt's ids.
-            reserved_tokens: What it can take behind that.
+            reserved_tokens: What it can take behind that; asked only where it matters.
         """
         if self._blocks is None:
             return True
-        total = -(-(len(prompt) + reserved_tokens) // self._block_size)
+        total = -(-(len(prompt) + reserved_tokens()) // self._block_size)
         found = self._groups.get(group)
         if found is None:
             added = total

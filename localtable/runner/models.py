@@ -126,6 +126,15 @@ class Model:
 
     def ballot_tokens(self, seat: Seat, question: Question) -> int:
         """Tokens that the ballots behind a statement take, the one of a changed mind among them."""
+        return self._ballot_tokens(seat.name, question)
+
+    @cached_property
+    def _ballot_tokens(self) -> Callable[[str, Question], int]:
+        """By a seat's name; kept, since every round asks for every seat."""
+        seats = {seat.name: seat for seat in self.seats}
+        return lru_cache(maxsize=1024)(lambda name, question: self._count_ballot_tokens(seats[name], question))
+
+    def _count_ballot_tokens(self, seat: Seat, question: Question) -> int:
         label = len(self.labels_for_vote(len(question.options)).prefix_ids) + 1
         asked = len(self.renderer.ballot_after(question, seat, question.letters))
         return asked + label + self._persuaded_tokens(seat, question)

@@ -84,7 +84,6 @@ class TurnAtWork:
             ),
         )
 
-    @property
     def reserved_tokens(self) -> int:
         """Tokens that this turn can still take in a cache behind its first prompt: what it says, and its ballots."""
         thinking = self.seat.thinking.max_tokens if self.seat.thinking.on else 0

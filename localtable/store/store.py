@@ -22,6 +22,8 @@ from localtable.store.file import connect, create, translated
 from localtable.store.rows import Counts, DebateRow, Generation, Key, Run, TurnRecord
 from localtable.types import PART_OF_STEP, Ballot, Question, Turn, Usage, Verdict
 
+MAX_RECENT_TEXTS = 64
+
 
 class Store:
     """One run's store, open for reading or for writing."""
@@ -32,6 +34,8 @@ class Store:
         self._connection = connection
         self._in_transaction = False
         self._session: int | None = None
+        self._texts: dict[str, int] = {}
+        """Numbers of texts that were stored last: what seats share comes several times in a row."""
 
     @classmethod
     def open(cls, path: Path, *, write: bool) -> Self:
@@ -397,13 +401,18 @@ class Store:
         )
 
     def _text(self, text: str) -> int:
+        known = self._texts.get(text)
+        if known is not None:
+            return known
         sha256 = hashlib.sha256(text.encode()).digest()
-        found = self._connection.execute("SELECT id FROM texts WHERE sha256 = ?", (sha256,)).fetchone()
-        if found is not None:
-            return int(found[0])
-        cursor = self._write("INSERT INTO texts (sha256, text) VALUES (?, ?)", (sha256, text))
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
+        cursor = self._write("INSERT OR IGNORE INTO texts (sha256, text) VALUES (?, ?)", (sha256, text))
+        number = cursor.lastrowid if cursor.rowcount else None
+        if number is None:
+            (number,) = self._row("SELECT id FROM texts WHERE sha256 = ?", sha256)
+        self._texts[text] = int(number)
+        if len(self._texts) > MAX_RECENT_TEXTS:
+            del self._texts[next(iter(self._texts))]
+        return int(number)
 
     def turns(self, debate: int) -> list[tuple[int, Turn]]:
         """A debate's finished turns with their rounds, in the order in which they are shown."""
