@@ -6,6 +6,9 @@
     print(localtable.result_line(transcript))
     localtable.save(transcript, "tomato.json")
 
+    for transcript in localtable.run_suite("questions.jsonl", store="run.db"):
+        print(localtable.result_line(transcript))
+
 Everything is imported when it is first used, so that `import localtable` costs nothing.
 """
 
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from localtable.api import debate, load_panel, load_question, result_line, save
+    from localtable.api import debate, load_panel, load_question, load_transcripts, result_line, run_suite, save
     from localtable.types import Panel, Question, Transcript
 
 __all__ = [
@@ -25,7 +28,9 @@ __all__ = [
     "debate",
     "load_panel",
     "load_question",
+    "load_transcripts",
     "result_line",
+    "run_suite",
     "save",
 ]
 

@@ -5,24 +5,34 @@ Questions and panels are given as files, as text with options, or as values that
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from localtable.config import load_panel as _load_panel
 from localtable.config import load_question as _load_question
-from localtable.config import parse_question
+from localtable.config import load_suite, parse_question
 from localtable.config.panel import MAX_ROUNDS
 from localtable.errors import ConfigError
 from localtable.places import home, packaged
 from localtable.report.words import result_line as _result_line
-from localtable.runner import RunOptions, hold_debate
+from localtable.runner import (
+    RunOptions,
+    SuiteOptions,
+    begin_suite,
+    finished_transcripts,
+    hold_debate,
+    open_suite,
+)
 from localtable.runner.events import Listener
+from localtable.store import Store
 from localtable.transcript import dump, to_json, write_text
 from localtable.types import Panel, Question, Stop, Transcript
 
-__all__ = ["debate", "load_panel", "load_question", "result_line", "save"]
+__all__ = ["debate", "load_panel", "load_question", "load_transcripts", "result_line", "run_suite", "save"]
+
+MAX_REPEATS = 1000
 
 DEBATE_STOP = Stop("unanimous")
 """As on the hosted services: a further round opens only where seats disagree."""
@@ -73,12 +83,78 @@ def debate(
         LocaltableError: As the command `localtable debate`; `exit_code` and `hint` say what kind it is.
     """
     asked = _question(question, options)
-    if not isinstance(panel, Panel):
-        panel = load_panel(packaged("examples") / "panels/demo.yaml" if panel is None else panel)
-    panel = panel if seed is None else replace(panel, seed=_within("seed", seed, 0, 2**53 - 1))
-    panel = panel if rounds is None else replace(panel, rounds=_within("rounds", rounds, 1, MAX_ROUNDS))
+    panel = _panel(panel, seed, rounds, DEBATE_STOP)
     run = RunOptions(home=home(), engine=engine, engine_arguments=engine_arguments or {})
     return hold_debate(asked, panel, replace(run, tell=tell) if tell else run)
+
+
+def run_suite(
+    questions: str | Path | Iterable[Question],
+    *,
+    store: str | Path,
+    panel: str | Path | Panel | None = None,
+    controls: Sequence[str] = (),
+    repeats: int = 1,
+    reuse: Sequence[str | Path] = (),
+    engine: str = "auto",
+    engine_arguments: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    rounds: int | None = None,
+    tell: Listener | None = None,
+) -> Iterator[Transcript]:
+    """Hold a debate on every question, as one run in a store.
+
+    Whatever ends the loop over its debates, the same call goes on where it stopped, and gives those that are left;
+    `load_transcripts` gives all that a store has.
+
+    Args:
+        questions: A suite's file, or questions.
+        store: The file that takes the run.
+        panel: A panel, or its file; the demo panel by default.
+        controls: Conditions beside the debate, by name.
+        repeats: Debates of each question, each with seeds of its own.
+        reuse: Stores of other runs, whose equal turns are taken over.
+        engine: auto, vllm, transformers or scripted.
+        engine_arguments: Passed on to the engine.
+        seed: In place of the panel's.
+        rounds: In place of the panel's.
+        tell: Is told what happens, event by event: failed debates among it, which are not given.
+
+    Yields:
+        Each debate as it finishes, of every condition.
+
+    Raises:
+        LocaltableError: As the command `localtable suite`; `exit_code` and `hint` say what kind it is.
+    """
+    taken = _panel(panel, seed, rounds, Stop("never"))
+    options = RunOptions(home=home(), engine=engine, engine_arguments=engine_arguments or {})
+    options = replace(options, tell=tell) if tell else options
+    asked = load_suite(Path(questions)) if isinstance(questions, str | Path) else questions
+    suite = SuiteOptions(tuple(controls), _within("repeats", repeats, 1, MAX_REPEATS))
+    begin_suite(Path(store), taken, asked, options, suite)
+    with open_suite(Path(store), options, reuse=[Path(path) for path in reuse]) as run:
+        for outcome in run.run():
+            if outcome.error is None:
+                yield run.transcript(outcome)
+
+
+def load_transcripts(store: str | Path) -> Iterator[Transcript]:
+    """Every finished debate of a store, in the suite's order, one at a time.
+
+    Raises:
+        ConfigError: There is no store, or it is of a newer version.
+        StoreError: It is damaged.
+    """
+    with Store.open(Path(store), write=False) as opened:
+        yield from finished_transcripts(opened)
+
+
+def _panel(panel: str | Path | Panel | None, seed: int | None, rounds: int | None, stop: Stop) -> Panel:
+    if not isinstance(panel, Panel):
+        file = packaged("examples") / "panels/demo.yaml" if panel is None else Path(panel)
+        panel = _load_panel(file, default_stop=stop)
+    panel = panel if seed is None else replace(panel, seed=_within("seed", seed, 0, 2**53 - 1))
+    return panel if rounds is None else replace(panel, rounds=_within("rounds", rounds, 1, MAX_ROUNDS))
 
 
 def _question(question: str | Path | Question, options: Sequence[str]) -> Question:

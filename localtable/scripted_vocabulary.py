@@ -28,7 +28,7 @@ def decode(token_ids: Iterable[int]) -> str:
         ValueError: An id outside the vocabulary.
     """
     token_ids = tuple(token_ids)
-    if token_ids and 0 <= min(token_ids) and max(token_ids) < 256:  # plain bytes, as nearly always
+    if token_ids and min(token_ids) >= 0 and max(token_ids) < 256:  # plain bytes, as nearly always
         return bytes(token_ids).decode(errors="replace")
     parts = bytearray()
     for token_id in token_ids:

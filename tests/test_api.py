@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from builders import refused, votes, write_panel, write_script
+from builders import make_question, refused, votes, write_panel, write_script
 
 import localtable
 from localtable.errors import ConfigError, PlacementError
-from localtable.runner.events import TurnFinished
-from localtable.transcript import check
+from localtable.runner.events import DebateFailed, TurnFinished
+from localtable.transcript import check, to_json
 
 
 @pytest.fixture
@@ -97,6 +97,62 @@ def test_a_debate_without_verdict_has_no_result_line(panel: Path) -> None:
     transcript = localtable.debate("Is it?", options=["Yes", "No"], panel=panel, engine="scripted")
     with pytest.raises(ValueError, match="interrupted"):
         localtable.result_line(replace(transcript, verdict=None))
+
+
+# ── suites ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+QUESTIONS = [make_question("Yes", "No", id=f"q{n}", question=f"Is {n} even?", answer="AB"[n % 2]) for n in range(5)]
+
+
+def test_a_suite_gives_its_debates_as_they_finish(tmp_path: Path, panel: Path) -> None:
+    store = tmp_path / "run.db"
+    held = list(localtable.run_suite(QUESTIONS, store=store, panel=panel, engine="scripted", controls=["solo-revise"]))
+    assert sorted((t.condition, t.question.id) for t in held) == sorted(
+        (condition, q.id) for q in QUESTIONS for condition in ("debate", "solo-revise")
+    )
+    for transcript in held:
+        check(to_json(transcript), "a transcript")
+        assert transcript.manifest["engines"], "what the engine said of itself is there by then"
+    kept = {(t.condition, t.question.id): t.rounds for t in localtable.load_transcripts(store)}
+    assert kept == {(t.condition, t.question.id): t.rounds for t in held}
+
+
+def test_a_suite_that_is_left_goes_on_where_it_was(tmp_path: Path, panel: Path) -> None:
+    whole = list(localtable.run_suite(QUESTIONS, store=tmp_path / "a.db", panel=panel, engine="scripted", repeats=2))
+    for _ in localtable.run_suite(QUESTIONS, store=tmp_path / "b.db", panel=panel, engine="scripted", repeats=2):
+        break
+    rest = list(localtable.run_suite(QUESTIONS, store=tmp_path / "b.db", panel=panel, engine="scripted", repeats=2))
+    assert len(rest) < len(whole) == 10
+    assert [t.rounds for t in localtable.load_transcripts(tmp_path / "b.db")] == [
+        t.rounds for t in localtable.load_transcripts(tmp_path / "a.db")
+    ]
+
+
+def test_a_failed_debate_is_told_and_not_given(tmp_path: Path, panel: Path) -> None:
+    script = write_script(tmp_path, {"question": "q3", "fail": "always"})
+    told: list[object] = []
+    held = localtable.run_suite(
+        QUESTIONS,
+        store=tmp_path / "run.db",
+        panel=panel,
+        engine="scripted",
+        engine_arguments={"script": str(script)},
+        tell=told.append,
+    )
+    assert {t.question.id for t in held} == {"q0", "q1", "q2", "q4"}
+    assert [event.debate.question.id for event in told if isinstance(event, DebateFailed)] == ["q3"]
+
+
+def test_a_suite_s_errors_are_those_of_the_command(tmp_path: Path, panel: Path) -> None:
+    def held(**keywords: object) -> list[object]:
+        given = {"store": tmp_path / "run.db", "panel": panel, "engine": "scripted", **keywords}
+        return list(localtable.run_suite(QUESTIONS, **given))  # type: ignore[arg-type]
+
+    assert "unknown control 'solo'" in refused(held, controls=["solo"]).message
+    assert "repeats is 0" in refused(held, repeats=0).message
+    held()
+    assert "the number of repeats differs" in refused(held, repeats=2).message
+    assert "does not exist" in refused(lambda: list(localtable.load_transcripts(tmp_path / "none.db"))).message
 
 
 def test_everything_named_is_there_and_nothing_else() -> None:

@@ -26,9 +26,10 @@ from localtable.runner.inputs import (
     wording_of,
 )
 from localtable.runner.loop import Outcome
-from localtable.runner.session import RunOptions, open_session
+from localtable.runner.session import RunOptions, Session, open_session
+from localtable.runner.transcripts import to_transcript
 from localtable.store import IN_MEMORY, Store, holds_run, locked
-from localtable.types import Panel, Question
+from localtable.types import Panel, Question, Transcript
 
 NOISE = "noise-peers"
 
@@ -143,6 +144,7 @@ class SuiteRun:
                     hint="Fetch the weights that the run was begun with, or begin a new store.",
                 )
         self._options = options
+        self._session: Session | None = None
 
     @property
     def num_turns(self) -> int:
@@ -150,6 +152,13 @@ class SuiteRun:
         panels = {number: condition.panel for number, condition in self.conditions.items()}
         rows = self.store.query("SELECT condition, count(*) FROM debates GROUP BY condition")
         return sum(count * panels[number].rounds * len(panels[number].seats) for number, count in rows)
+
+    def transcript(self, outcome: Outcome) -> Transcript:
+        """The transcript of a debate that `run` has just given."""
+        assert self._session is not None, "only `run` gives outcomes"
+        self._session.note(ended=False)
+        condition = next(found for found in self.conditions.values() if found.name == outcome.condition)
+        return to_transcript(self.store.run(), condition, outcome.debate, self.store.sessions()[-1])
 
     def run(self, tell: Listener | None = None) -> Iterator[Outcome]:
         """Hold what is open; yields each debate when it is over and committed.
@@ -175,6 +184,7 @@ class SuiteRun:
                 suite=True,
                 reuse=self._reuse,
             ) as session:
+                self._session = session
                 yield from session.run()
         except EngineImportError as error:
             raise type(error)(
