@@ -119,7 +119,7 @@ def main() -> int:
     by_real = again.seconds * EVERY / turns * 1e3
     slope, _ = statistics.linear_regression(*zip(*memory[len(memory) // 4 :], strict=True))
     print(
-        f"{arguments.debates:,} debates, {turns:,} turns on {os.cpu_count()} cores: {wall:.1f} s, {seconds:.1f} s of CPU"
+        f"{arguments.debates:,} debates, {turns:,} turns: {wall:.1f} s, {seconds:.1f} s of CPU, {os.cpu_count()} cores"
     )
     print(f"  scripted engine     {engine.seconds / turns * 1e3:.3f} ms a turn")
     print(f"  rendering to bytes  {rendering.seconds / turns * 1e3:.3f} ms a turn")
