@@ -14,23 +14,24 @@ from localtable.errors import ConfigError
 if TYPE_CHECKING:
     from localtable.store import Run, Store
 
-File = click.Path(path_type=Path, allow_dash=False)
-
 
 @click.command()
-@click.argument("sources", metavar="DB...", type=File, nargs=-1, required=True)
-@click.option("--store", "target", metavar="DB", type=File, required=True, help="The new store.")
-def merge(sources: tuple[Path, ...], target: Path) -> None:
+@click.argument("source_texts", metavar="DB...", nargs=-1, required=True)
+@click.option("--store", "target_text", metavar="DB", required=True, help="The new store.")
+def merge(source_texts: tuple[str, ...], target_text: str) -> None:
     """Merge the shards of a run into one store.
 
     The sources are only read. What is open or missing stays so: `resume` goes on with what is open.
     """
+    from localtable.loading import path_from
     from localtable.runner.keys import combine
     from localtable.store import Store, holds_run, locked
     from localtable.store.merging import merge as merge_stores
     from localtable.store.merging import missing_shards, require_apart
 
+    target = path_from(target_text, Path.cwd())
     with ExitStack() as stack:
+        sources = [path_from(text, Path.cwd()) for text in source_texts]
         stores = [stack.enter_context(Store.open(path, write=False)) for path in sources]
         _require_one_run(stores)
         require_apart(stores)

@@ -14,19 +14,21 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("store", metavar="DB", type=click.Path(path_type=Path, allow_dash=False))
+@click.argument("store_text", metavar="DB")
 @click.option("--prompts", is_flag=True, help="Also render every prompt once more; needs the models' tokenizers.")
 @click.option("--json", "as_json", is_flag=True, help="Disagreements as a JSON array.")
-def verify(store: Path, prompts: bool, as_json: bool) -> int:
+def verify(store_text: str, prompts: bool, as_json: bool) -> int:
     """Derive everything in a store once more and report what disagrees.
 
     The exit code is 1 where anything does, else 0. Nothing is written.
     """
+    from localtable.loading import path_from
     from localtable.places import home
     from localtable.runner.verify import Replay, verify_store
     from localtable.runner.verify.whole import read_inputs
     from localtable.store import Store
 
+    store = path_from(store_text, Path.cwd())
     with Store.open(store, write=False) as opened:
         replay = Replay(*read_inputs(opened), home()) if prompts else None
         found = verify_store(opened, replay=replay)

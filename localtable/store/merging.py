@@ -15,6 +15,7 @@ from typing import Any
 
 from localtable.errors import ConfigError
 from localtable.store.file import create, translated
+from localtable.store.reading import hold_still
 from localtable.store.store import Store
 
 Rekey = Callable[[str, bytes, bytes, int | None], bytes]
@@ -96,7 +97,7 @@ def merge(sources: Sequence[Store], target: Path, rekey: Rekey) -> None:
             # A debate's partner may come behind it.
             connection.execute("PRAGMA defer_foreign_keys = ON")
             for source in sources:
-                list(source.query("BEGIN"))
+                hold_still(source)
                 _Copy(connection, source, rekey).all(first=source is sources[0])
             _insert_run(connection, sources, whole=whole)
         except BaseException:

@@ -113,6 +113,16 @@ def test_what_is_no_store_is_bad_input(
     assert "  → " in ended.err
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, "~nobody-of-that-name/store.db", "/proc/1/mem", "/dev/null"])
+def test_what_can_be_no_store_is_bad_input(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    for command in (["verify", name], ["merge", name, "--store", "all.db"], ["merge", "none.db", "--store", name]):
+        assert run(command) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith("Error: ")
+        assert "  → " in captured.err
+
+
 def test_a_newer_version_is_bad_input(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     alter(store, "PRAGMA user_version = 999")
     ended = verify(capsys, store)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -15,8 +13,10 @@ from store_builders import alter, copy_store, hold_suite, suite, table
 
 from localtable.config import parse_panel
 from localtable.errors import PrerequisiteError, StoreError
-from localtable.runner import RunOptions, SuiteOptions, begin_suite
-from localtable.runner.verify import Disagreement, Replay, verify_store
+from localtable.runner import RunOptions, SuiteOptions, begin_suite, open_suite
+from localtable.runner.keys import combine
+from localtable.runner.verify import Disagreement, Replay, debates, verify_store
+from localtable.runner.verify.rows import StoredTurn
 from localtable.runner.verify.whole import read_inputs
 from localtable.store import Store
 from localtable.types import Stop
@@ -112,6 +112,36 @@ def test_26_options_and_64_seats_are_verified(tmp_path: Path) -> None:
     assert found(hold_suite(tmp_path / "run.db", panel, [question]), prompts=True) == []
 
 
+def test_nor_has_one_that_took_over_what_another_run_was_given(tmp_path: Path) -> None:
+    panel, options = table(tmp_path), RunOptions(home=tmp_path / "home", engine="scripted")
+    first = hold_suite(tmp_path / "first.db", panel, suite(3))
+    path = tmp_path / "run.db"
+    begin_suite(path, panel, suite(5), options, SuiteOptions())
+    with open_suite(path, options, reuse=[first]) as opened:
+        list(opened.run())
+    assert found(path, prompts=True) == []
+    one(path, "SELECT 1 FROM turns WHERE reused")
+    alter(path, "UPDATE turns SET reused = 0 WHERE id = (SELECT min(id) FROM turns WHERE reused)")
+    assert whats(path) == ["reused"]
+
+
+def test_nor_has_one_that_is_being_worked_on(tmp_path: Path) -> None:
+    """Every commit leaves a store that is whole."""
+    path, options = tmp_path / "run.db", RunOptions(home=tmp_path / "home", engine="scripted")
+    begin_suite(path, table(tmp_path, stop={"when": "unanimous"}), suite(6), options, SuiteOptions())
+    with open_suite(path, options) as opened:
+        commit, commits = opened.store.commit, []
+
+        def committed() -> None:
+            commit()
+            commits.append(found(path))
+
+        opened.store.commit = committed
+        list(opened.run())
+    assert len(commits) > 5
+    assert not any(commits)
+
+
 # ── what was changed ────────────────────────────────────────────────────────────────────────────────────────
 
 TURN = "(SELECT id FROM turns WHERE round = 2 AND changed_mind LIMIT 1)"
@@ -124,73 +154,70 @@ BALLOT = f"turn = {TURN} AND counts"
 BALLOTS = "ballots, and whether they count,"
 
 CHANGES = [
-    ("run", "UPDATE run SET prompts_sha256 = 'x'", ["prompts_sha256"]),
-    ("run", "UPDATE run SET prompts = replace(prompts, 'You', 'Thou')", ["prompts_sha256"]),
-    ("run", "UPDATE run SET questions_sha256 = 'x'", ["questions_sha256"]),
-    ("run", "UPDATE questions SET context = 'changed' WHERE id = 1", ["questions_sha256"]),
-    ("text 5", "UPDATE texts SET sha256 = x'00' WHERE id = 5", ["sha256"]),
-    ("text", "UPDATE texts SET text = text || ' ' WHERE id = (SELECT max(prompt_shared) FROM turns)", ["sha256"]),
-    ("generation 7", "UPDATE generations SET identity = 'x' WHERE id = 7", ["key"]),
-    ("generation 7", "UPDATE generations SET prompt_sha256 = x'00' WHERE id = 7", ["key"]),
-    ("generation 7", "UPDATE generations SET request_sha256 = x'00' WHERE id = 7", ["key"]),
-    ("generation 7", "UPDATE generations SET key = x'00' WHERE id = 7", ["key"]),
-    ("turn", f"UPDATE turns SET seed = seed + 1 WHERE id = {TURN}", ["seed"]),
-    ("turn", f"UPDATE turns SET position = 9 WHERE id = {TURN}", ["position"]),
-    ("turn", f"UPDATE turns SET model = 'toys' WHERE id = {TURN}", ["model", "labels of toys"]),
-    ("turn", f"UPDATE turns SET changed_mind = 0 WHERE id = {TURN}", ["changed_mind"]),
-    ("turn", f"UPDATE turns SET changed_mind = 1 WHERE id = {CALM}", ["changed_mind"]),
-    ("turn", f"UPDATE turns SET stated = 'Z' WHERE id = {TURN}", ["stated"]),
-    ("turn", f"UPDATE turns SET names_letter = NOT names_letter WHERE id = {TURN}", ["names_letter"]),
-    ("turn", f"UPDATE turns SET truncated = NOT truncated WHERE id = {TURN}", ["truncated"]),
+    ("UPDATE run SET prompts_sha256 = 'x'", ["prompts_sha256"]),
+    ("UPDATE run SET prompts = replace(prompts, 'You', 'Thou')", ["prompts_sha256"]),
+    ("UPDATE run SET questions_sha256 = 'x'", ["questions_sha256"]),
+    ("UPDATE questions SET context = 'changed' WHERE id = 1", ["questions_sha256"]),
+    ("UPDATE texts SET sha256 = x'00' WHERE id = 5", ["sha256"]),
+    ("UPDATE texts SET text = text || ' ' WHERE id = (SELECT max(prompt_shared) FROM turns)", ["sha256"]),
+    ("UPDATE generations SET identity = 'x' WHERE id = 7", ["key"]),
+    ("UPDATE generations SET prompt_sha256 = x'00' WHERE id = 7", ["key"]),
+    ("UPDATE generations SET request_sha256 = x'00' WHERE id = 7", ["key"]),
+    ("UPDATE generations SET key = x'00' WHERE id = 7", ["key"]),
+    (f"UPDATE turns SET seed = seed + 1 WHERE id = {TURN}", ["seed"]),
+    (f"UPDATE turns SET position = 9 WHERE id = {TURN}", ["position"]),
+    (f"UPDATE turns SET model = 'toys' WHERE id = {TURN}", ["model", "labels of toys"]),
+    (f"UPDATE turns SET changed_mind = 0 WHERE id = {TURN}", ["changed_mind"]),
+    (f"UPDATE turns SET changed_mind = 1 WHERE id = {CALM}", ["changed_mind"]),
+    (f"UPDATE turns SET stated = 'Z' WHERE id = {TURN}", ["stated"]),
+    (f"UPDATE turns SET names_letter = NOT names_letter WHERE id = {TURN}", ["names_letter"]),
+    (f"UPDATE turns SET truncated = NOT truncated WHERE id = {TURN}", ["truncated"]),
     (
-        "turn",
         f"UPDATE turns SET finish_reason = iif(finish_reason = 'stop', 'length', 'stop') WHERE id = {TURN}",
         ["finish_reason"],
     ),
-    ("turn", f"UPDATE turns SET reasoning_truncated = 1 WHERE id = {TURN}", ["reasoning_truncated"]),
-    ("turn", f"UPDATE turns SET attempts = 2 WHERE id = {TURN}", ["attempts"]),
-    ("turn", f"DELETE FROM steps WHERE turn = {TURN} AND step = 'persuaded'", ["steps"]),
-    ("turn", f"DELETE FROM steps WHERE turn = {TURN} AND step = 'ballot'", ["steps"]),
-    ("turn", f"UPDATE steps SET number = 9 WHERE turn = {TURN} AND step = 'statement'", ["steps"]),
-    ("turn", f"INSERT INTO steps SELECT turn, 9, step, generation FROM steps WHERE turn = {CALM} LIMIT 1", ["steps"]),
-    ("vote", f"UPDATE ballots SET vote = iif(vote = 'A', 'B', 'A') WHERE {BALLOT}", ["vote"]),
-    ("vote", f"UPDATE ballots SET vote = 'Z' WHERE {BALLOT}", ["vote"]),
-    ("tied", f"UPDATE ballots SET tied = '[\"A\", \"B\"]' WHERE {BALLOT}", ["tied"]),
-    ("persuaded", f"UPDATE ballots SET persuaded_by = 'Nobody' WHERE {BALLOT}", ["persuaded_by"]),
-    ("persuaded", f"UPDATE ballots SET persuaded_by = 'Ada' WHERE turn = {CALM} AND counts", ["persuaded_by"]),
-    ("counts", f"UPDATE ballots SET counts = 1 WHERE turn = {TURN} AND at = 'before'", [BALLOTS]),
-    ("counts", f"DELETE FROM ballots WHERE turn = {TURN} AND at = 'before'", [BALLOTS]),
+    (f"UPDATE turns SET reasoning_truncated = 1 WHERE id = {TURN}", ["reasoning_truncated"]),
+    (f"UPDATE turns SET attempts = 2 WHERE id = {TURN}", ["attempts"]),
+    (f"DELETE FROM steps WHERE turn = {TURN} AND step = 'persuaded'", ["steps"]),
+    (f"DELETE FROM steps WHERE turn = {TURN} AND step = 'ballot'", ["steps"]),
+    (f"UPDATE steps SET number = 9 WHERE turn = {TURN} AND step = 'statement'", ["steps"]),
+    (f"INSERT INTO steps SELECT turn, 9, step, generation FROM steps WHERE turn = {CALM} LIMIT 1", ["steps"]),
+    (f"UPDATE ballots SET vote = iif(vote = 'A', 'B', 'A') WHERE {BALLOT}", ["vote"]),
+    (f"UPDATE ballots SET vote = 'Z' WHERE {BALLOT}", ["vote"]),
+    (f"UPDATE ballots SET tied = '[\"A\", \"B\"]' WHERE {BALLOT}", ["tied"]),
+    (f"UPDATE ballots SET persuaded_by = 'Nobody' WHERE {BALLOT}", ["persuaded_by"]),
+    (f"UPDATE ballots SET persuaded_by = 'Ada' WHERE turn = {CALM} AND counts", ["persuaded_by"]),
+    (f"UPDATE ballots SET counts = 1 WHERE turn = {TURN} AND at = 'before'", [BALLOTS]),
+    (f"DELETE FROM ballots WHERE turn = {TURN} AND at = 'before'", [BALLOTS]),
     (
-        "distribution",
         f"UPDATE ballots SET distribution = json_set(distribution, '$.A', 0.999999) WHERE {BALLOT}",
         ["distribution"],
     ),
     (
-        "distribution",
         f"UPDATE ballots SET distribution = json_remove(distribution, '$.A') WHERE {BALLOT}",
         ["options of the distribution"],
     ),
-    ("debate", f"UPDATE debates SET state = 'open' WHERE id = {FULL}", ["state"]),
-    ("debate", f"UPDATE debates SET state = 'failed', reason = 'x' WHERE id = {FULL}", ["state"]),
-    ("debate", f"UPDATE debates SET reason = 'x' WHERE id = {FULL}", ["a reason"]),
-    ("debate", f"UPDATE debates SET session = NULL WHERE id = {FULL}", ["a session"]),
-    ("debate", f"UPDATE debates SET votes = votes + 1 WHERE id = {FULL}", ["verdict"]),
-    ("debate", f"UPDATE debates SET of = 9 WHERE id = {FULL}", ["verdict"]),
-    ("debate", f"UPDATE debates SET rounds = 2 WHERE id = {FULL}", ["verdict"]),
-    ("debate", f"UPDATE debates SET agreement = 1 - agreement WHERE id = {FULL}", ["verdict"]),
-    ("debate", f"UPDATE debates SET leading = '[\"Z\"]' WHERE id = {FULL}", ["verdict"]),
-    ("debate", f"UPDATE debates SET verdict = 'tie' WHERE id = {FULL} AND verdict <> 'tie'", ["verdict"]),
-    ("partner", f"UPDATE debates SET partner = id WHERE id = {NOISE}", ["partner"]),
-    ("partner", f"UPDATE debates SET partner = NULL WHERE id = {NOISE}", ["partner"]),
-    ("left out", "UPDATE conditions SET left_out = 1 WHERE name = 'noise-peers'", ["debates"]),
-    ("condition", "UPDATE conditions SET name = 'ring' WHERE name = 'votes-only'", ["names"]),
-    ("session", "UPDATE sessions SET activations = '{\"toy\": 1}'", ["activations of other"]),
-    ("session", "UPDATE sessions SET seconds = json_set(seconds, '$.total', 1e6)", ["seconds in all"]),
-    ("session", "UPDATE sessions SET facts = json_set(facts, '$.engine', 'vllm')", ["engine"]),
+    (f"UPDATE debates SET state = 'open' WHERE id = {FULL}", ["state"]),
+    (f"UPDATE debates SET state = 'failed', reason = 'x' WHERE id = {FULL}", ["state"]),
+    (f"UPDATE debates SET reason = 'x' WHERE id = {FULL}", ["a reason"]),
+    (f"UPDATE debates SET session = NULL WHERE id = {FULL}", ["a session"]),
+    (f"UPDATE debates SET votes = votes + 1 WHERE id = {FULL}", ["verdict"]),
+    (f"UPDATE debates SET of = 9 WHERE id = {FULL}", ["verdict"]),
+    (f"UPDATE debates SET rounds = 2 WHERE id = {FULL}", ["verdict"]),
+    (f"UPDATE debates SET agreement = 1 - agreement WHERE id = {FULL}", ["verdict"]),
+    (f"UPDATE debates SET leading = '[\"Z\"]' WHERE id = {FULL}", ["verdict"]),
+    (f"UPDATE debates SET verdict = 'tie' WHERE id = {FULL} AND verdict <> 'tie'", ["verdict"]),
+    (f"UPDATE debates SET partner = id WHERE id = {NOISE}", ["partner"]),
+    (f"UPDATE debates SET partner = NULL WHERE id = {NOISE}", ["partner"]),
+    ("UPDATE conditions SET left_out = 1 WHERE name = 'noise-peers'", ["debates"]),
+    ("UPDATE conditions SET name = 'ring' WHERE name = 'votes-only'", ["names"]),
+    ("UPDATE sessions SET activations = '{\"toy\": 1}'", ["activations of other"]),
+    ("UPDATE sessions SET seconds = json_set(seconds, '$.total', 1e6)", ["seconds in all"]),
+    ("UPDATE sessions SET facts = json_set(facts, '$.engine', 'vllm')", ["engine"]),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("sql", "expected"), [change[1:] for change in CHANGES], ids=[c[1][:90] for c in CHANGES])
+@pytest.mark.parametrize(("sql", "expected"), CHANGES, ids=[change[0][:90] for change in CHANGES])
 def test_a_changed_fact_is_reported_and_nothing_else(store: Path, sql: str, expected: list[str]) -> None:
     with closing(sqlite3.connect(store)) as connection, connection:
         assert connection.execute(sql).rowcount >= 1, "it changes something"
@@ -255,11 +282,8 @@ def test_a_generation_of_another_turn_does_not_fit(store: Path) -> None:
     assert "seed" in whats(store)
 
 
-TURN_ROWS = ("steps", "ballots")
-
-
 def delete_turns(path: Path, where: str) -> None:
-    for name in TURN_ROWS:
+    for name in ("steps", "ballots"):
         alter(path, f"DELETE FROM {name} WHERE turn IN (SELECT id FROM turns WHERE {where})")
     alter(path, f"DELETE FROM turns WHERE {where}")
 
@@ -406,8 +430,6 @@ def test_a_statement_that_its_generation_did_not_give_is_found(store: Path) -> N
 
 def test_a_prompt_that_was_another_is_found_with_its_key_mended(store: Path) -> None:
     """All hashes fit each other, and still this is not what the panel asks."""
-    from localtable.runner.keys import combine
-
     number, identity, request, seed = one(
         store,
         "SELECT id, identity, request_sha256, seed FROM generations WHERE id IN"
@@ -439,16 +461,18 @@ def test_without_weights_prompts_are_refused(tmp_path: Path) -> None:
     assert f"localtable models fetch {card_id}" in caught.value.hint
 
 
-def test_memory_is_flat(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One debate at a time: turns are read when their debate is looked at, and disagreements are not gathered."""
-    from localtable.runner.verify import debates
-
+def test_one_debate_at_a_time_is_read(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So memory is flat, and what is wrong with the first debate is said before the second one is looked at."""
     read: list[int] = []
-    real: Callable[..., object] = debates.read_turns
-    monkeypatch.setattr(debates, "read_turns", lambda store, number: (read.append(number), real(store, number))[1])
-    alter(copy := copy_store(whole, whole.with_name("flat.db")), "UPDATE turns SET seed = 0")
-    with Store.open(copy, write=False) as store:
-        first = next(d for d in verify_store(store) if d.what == "seed")
-    assert first.where.startswith("debate ")
-    assert len(read) == 1
-    assert list(itertools.islice(read, 2)) == read
+    real = debates.read_turns
+
+    def reading(opened: Store, number: int) -> list[StoredTurn]:
+        read.append(number)
+        return real(opened, number)
+
+    monkeypatch.setattr(debates, "read_turns", reading)
+    alter(store, "UPDATE turns SET seed = 0")
+    with Store.open(store, write=False) as opened:
+        first = next(disagreement for disagreement in verify_store(opened) if disagreement.what == "seed")
+    assert first.where.startswith("debate 1 (")
+    assert read == [1]

@@ -15,6 +15,7 @@ from localtable.runner.verify.replay import Replay
 from localtable.runner.verify.rows import UNREADABLE
 from localtable.store import Run, Store
 from localtable.store.file import translated
+from localtable.store.reading import hold_still
 from localtable.types import Panel
 
 
@@ -50,7 +51,7 @@ def verify_store(store: Store, *, replay: Replay | None = None) -> Iterator[Disa
     """
     run, _, conditions = read_inputs(store)
     # One snapshot for all that is read: a run that is being worked on is whole at every commit, and not in between.
-    list(store.query("BEGIN"))
+    hold_still(store)
     try:
         with translated(store.path):
             yield from check_file(store)
