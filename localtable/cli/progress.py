@@ -21,6 +21,7 @@ from localtable.runner.events import DebateFailed, EngineChosen, Note, RunEvent,
 from localtable.runner.loop import Outcome
 from localtable.runner.suite import SuiteRun
 from localtable.scheduler.pool import EngineDied, EngineLoaded, EngineLoading
+from localtable.store.reading import right_by_condition
 from localtable.types import Usage
 
 LINE_EVERY_S = 10.0
@@ -193,7 +194,7 @@ def watch(run: SuiteRun, console: Console, *, quiet: bool) -> Iterator[Watcher]:
 def _tally(run: SuiteRun) -> Tally:
     counts = run.store.counts()
     done = counts.debates["finished"] + counts.debates["failed"]
-    right, judged = next(((r, n) for name, r, n in run.store.right_by_condition() if name == DEBATE), (0, 0))
+    right, judged = next(((r, n) for name, r, n in right_by_condition(run.store) if name == DEBATE), (0, 0))
     return Tally(
         total_debates=sum(counts.debates.values()),
         done_debates=done,

@@ -14,6 +14,7 @@ from localtable.protocol import DEBATE
 from localtable.report.words import one_line, printable
 from localtable.runner.totals import matched_samples, run_totals, validity
 from localtable.store import Store
+from localtable.store.reading import right_by_condition
 
 LISTED = 10
 """Failed debates that are named one by one."""
@@ -69,7 +70,7 @@ def _table(*columns: str) -> Table:
 
 def _conditions(store: Store, totals: dict[str, Any]) -> Table:
     table = _table("condition", "finished", "failed", "open", "right", "95 %", "prompt tokens", "generated", "PFLOPs")
-    right = {name: (good, judged) for name, good, judged in store.right_by_condition()}
+    right = {name: (good, judged) for name, good, judged in right_by_condition(store)}
     for name, entry in totals["conditions"].items():
         good, judged = right.get(name, (0, 0))
         low, high = wilson(good, judged)

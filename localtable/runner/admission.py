@@ -21,14 +21,14 @@ class _Group:
     """Turns with a common prefix: those of a debate's round on one model."""
 
     prompt: Sequence[int]
-    shared: int = 0
-    """Blocks that its turns have in common."""
+    shared: int | None = None
+    """Blocks that its turns have in common; None while there has been one, which is charged whole."""
     own: dict[Hashable, int] = field(default_factory=dict)
     """By turn: blocks that are its alone."""
 
     @property
     def blocks(self) -> int:
-        return self.shared + sum(self.own.values())
+        return (self.shared or 0) + sum(self.own.values())
 
 
 class Budget:
@@ -65,8 +65,7 @@ class Budget:
             added = total
         else:
             common = common_prefix(found.prompt, prompt) // self._block_size
-            # The first turn was charged whole; what the second one shares with it is the group's from then on.
-            shared = common if len(found.own) == 1 and found.shared == 0 else min(found.shared, common)
+            shared = common if found.shared is None else min(found.shared, common)
             added = total - shared
         if self._groups and self._charged + added > self._blocks:
             return False
@@ -74,7 +73,8 @@ class Budget:
         if found is None:
             self._groups[group] = _Group(prompt, own={turn: total})
             return True
-        if len(found.own) == 1 and found.shared == 0:
+        if found.shared is None:
+            # What the second turn shares with the first one is the group's from now on.
             (first,) = found.own
             found.shared, found.own[first] = shared, found.own[first] - shared
         found.own[turn] = total - shared
@@ -87,7 +87,7 @@ class Budget:
             return
         self._charged -= found.own.pop(turn)
         if not found.own:
-            self._charged -= found.shared
+            self._charged -= found.shared or 0
             del self._groups[group]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from localtable.runner.inputs import conditions_of, panel_of
 from localtable.store import Store
+from localtable.store.reading import session_counts
 
 SECONDS = ("total", "generating", "loading", "outside_engines")
 
@@ -32,7 +33,7 @@ def run_totals(store: Store) -> dict[str, Any]:
             totals["activations"][model_id] = totals["activations"].get(model_id, 0) + number
     last: dict[str, Any] = sessions[-1] if sessions else {"id": 0, "seconds": {}, "activations": {}}
     totals["this_run"] = {
-        **store.session_counts(last["id"]),
+        **session_counts(store, last["id"]),
         "seconds": {name: last["seconds"].get(name, 0.0) for name in SECONDS},
         "activations": last["activations"],
     }

@@ -1,4 +1,4 @@
-"""What is asked of a store that somebody else may be writing: one moment of it, how far it is, what failed."""
+"""What is asked of a store beside its contents: one moment of it, how far it is, what failed, what was right."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection
 from typing import NamedTuple
 
+from localtable.store.conversion import TOKENS
 from localtable.store.store import Store
 
 _CHOSEN = (
@@ -43,3 +44,38 @@ def first_failures(store: Store, conditions: Collection[str], limit: int) -> lis
     columns = "questions.name, conditions.name, debates.repeat, coalesce(debates.reason, '')"
     sql = f"SELECT {columns}{_CHOSEN} AND state = 'failed' ORDER BY debates.id LIMIT ?2"
     return [Failure(*row) for row in store.query(sql, json.dumps(list(conditions)), limit)]
+
+
+def right_by_condition(store: Store) -> list[tuple[str, int, int]]:
+    """By condition: verdicts that are the answer alone, and verdicts on questions that have one."""
+    rows = store.query(
+        "SELECT conditions.name, sum(json_array_length(leading) = 1 AND leading ->> 0 = answer), count(*)"
+        " FROM debates JOIN conditions ON conditions.id = condition"
+        " JOIN questions ON questions.id = debates.question"
+        " WHERE state = 'finished' AND answer IS NOT NULL GROUP BY condition ORDER BY condition"
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def session_counts(store: Store, session: int) -> dict[str, int]:
+    """What one session has added."""
+    finished, failed = next(
+        store.query(
+            "SELECT coalesce(sum(state = 'finished'), 0), coalesce(sum(state = 'failed'), 0) FROM debates"
+            " WHERE session = ?",
+            session,
+        )
+    )
+    turns, reused = next(store.query("SELECT count(*), coalesce(sum(reused), 0) FROM turns WHERE session = ?", session))
+    prompt, cached, completion = next(
+        store.query(f"SELECT {TOKENS} FROM generations WHERE origin IS NULL AND session = ?", session)
+    )
+    return {
+        "finished": finished,
+        "failed": failed,
+        "turns": turns,
+        "reused_turns": reused,
+        "prompt_tokens": prompt,
+        "cached_tokens": cached,
+        "completion_tokens": completion,
+    }

@@ -9,17 +9,28 @@ import hashlib
 import json
 import sqlite3
 import uuid
-from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from localtable.errors import ConfigError
-from localtable.seeds import derive
+from localtable.store import inputs
+from localtable.store.conversion import (
+    DEBATE,
+    GENERATION,
+    QUESTION,
+    TOKENS,
+    dump,
+    now,
+    pack,
+    to_debate,
+    to_generation,
+    to_question,
+    to_turn,
+    unpack,
+)
 from localtable.store.file import connect, create, translated
-from localtable.store.rows import Counts, DebateRow, Generation, Key, Run, TurnRecord
+from localtable.store.rows import Counts, DebateRow, Generation, Run, TurnRecord
 from localtable.types import PART_OF_STEP, Ballot, Question, Turn, Usage, Verdict
 
 MAX_RECENT_TEXTS = 64
@@ -73,9 +84,9 @@ class Store:
         """
         store = cls(create(path), path)
         with store._whole_transaction():
-            store._insert_questions(questions)
-            store._insert_run(run)
-            store._insert_debates(run, conditions, noise, seed)
+            inputs.insert_questions(store._connection, questions)
+            inputs.insert_run(store._connection, run)
+            inputs.insert_debates(store._connection, run, conditions, noise, seed)
         return store
 
     def close(self) -> None:
@@ -93,99 +104,6 @@ class Store:
         self.close()
 
     # ── inputs ────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _insert_questions(self, questions: Iterable[Question]) -> None:
-        count = 0
-        for question in questions:
-            row = (
-                question.id,
-                question.question,
-                _dump(question.options),
-                len(question.options),
-                question.context,
-                question.answer,
-                _dump(question.tags),
-            )
-            try:
-                self._connection.execute(
-                    "INSERT INTO questions (name, question, options, num_options, context, answer, tags)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    row,
-                )
-            except sqlite3.IntegrityError:
-                raise ConfigError(
-                    f"the id {question.id!r} stands twice among the questions", hint="Ids are unique in a run."
-                ) from None
-            count += 1
-        if count == 0:
-            raise ConfigError("the suite holds no question", hint="One question a line, as JSON.")
-
-    def _insert_run(self, run: Run) -> None:
-        self._connection.execute(
-            "INSERT INTO run VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                run.uuid or uuid.uuid4().hex,
-                run.created or _now(),
-                run.engine,
-                _dump(run.panel),
-                _dump(run.cards),
-                _dump(run.weights),
-                run.prompts_name,
-                run.prompts_sha256,
-                _dump(run.prompts),
-                _dump(run.controls),
-                run.repeats,
-                self.questions_sha256(),
-                run.shard,
-                run.num_shards,
-            ),
-        )
-
-    def questions_sha256(self) -> str:
-        """Over all questions, in order."""
-        digest = hashlib.sha256()
-        columns = "name, question, options, context, answer, tags"
-        for row in self._connection.execute(f"SELECT {columns} FROM questions ORDER BY id"):
-            digest.update(_dump(row).encode())
-        return digest.hexdigest()
-
-    def _insert_debates(self, run: Run, conditions: Sequence[str], noise: str | None, seed: int) -> None:
-        self._connection.executemany("INSERT INTO conditions (name) VALUES (?)", [(name,) for name in conditions])
-        # Question by question: what shares a prefix, or whole first rounds, is then met together.
-        self._connection.execute(
-            "WITH RECURSIVE repeats (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM repeats WHERE n + 1 < :repeats)"
-            " INSERT INTO debates (id, question, condition, repeat)"
-            " SELECT ((questions.id - 1) * :repeats + n) * :conditions + conditions.id, questions.id, conditions.id, n"
-            " FROM questions, repeats, conditions WHERE (questions.id - 1) % :shards = :shard - 1 ORDER BY 1",
-            {"repeats": run.repeats, "conditions": len(conditions), "shards": run.num_shards, "shard": run.shard},
-        )
-        if noise is not None:
-            self._pair(noise, seed)
-
-    def _pair(self, noise: str, seed: int) -> None:
-        """Give every debate of the noise condition a partner among the questions with as many options.
-
-        The questions of a group stand in a ring in an order drawn from the seed, and each takes the next one's turns:
-        a derangement, whatever the group's size. Who is alone in its group is left out and counted.
-        """
-        self._connection.create_function("drawn", 1, lambda name: derive("noise", seed, name), deterministic=True)
-        self._connection.execute(
-            "WITH placed AS (SELECT id, num_options, drawn(name) AS place FROM questions),"
-            " ring AS (SELECT id, coalesce(lead(id) OVER same, first_value(id) OVER same) AS next"
-            "  FROM placed WINDOW same AS (PARTITION BY num_options ORDER BY place, id"
-            "  ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING))"
-            " UPDATE debates SET partner = (SELECT plain.id FROM ring"
-            "  JOIN debates AS plain ON plain.question = ring.next AND plain.condition = 1"
-            "  AND plain.repeat = debates.repeat WHERE ring.id = debates.question AND ring.next <> ring.id)"
-            " WHERE condition = (SELECT id FROM conditions WHERE name = ?)",
-            (noise,),
-        )
-        alone = "partner IS NULL AND condition = (SELECT id FROM conditions WHERE name = ?)"
-        self._connection.execute(
-            f"UPDATE conditions SET left_out = (SELECT count(*) FROM debates WHERE {alone}) WHERE name = ?",
-            (noise, noise),
-        )
-        self._connection.execute(f"DELETE FROM debates WHERE {alone}", (noise,))
 
     def run(self) -> Run:
         """The run's inputs."""
@@ -213,8 +131,13 @@ class Store:
 
     def questions(self) -> Iterator[Question]:
         """All questions, in the suite's order."""
-        for row in self._rows(f"SELECT {_QUESTION} FROM questions ORDER BY id"):
-            yield _question(row)
+        for row in self._rows(f"SELECT {QUESTION} FROM questions ORDER BY id"):
+            yield to_question(row)
+
+    def questions_sha256(self) -> str:
+        """Over all questions as they are stored, in order."""
+        with translated(self.path):
+            return inputs.questions_sha256(self._connection)
 
     def option_counts(self) -> list[int]:
         """How many options questions have: each number once."""
@@ -222,7 +145,7 @@ class Store:
 
     def question(self, number: int) -> Question:
         """One question by its place."""
-        return _question(self._row(f"SELECT {_QUESTION} FROM questions WHERE id = ?", number))
+        return to_question(self._row(f"SELECT {QUESTION} FROM questions WHERE id = ?", number))
 
     # ── sessions ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -230,7 +153,7 @@ class Store:
         """Note that a process works on the run from now on; committed at once."""
         with self._whole_transaction():
             cursor = self._connection.execute(
-                "INSERT INTO sessions (uuid, started, facts) VALUES (?, ?, ?)", (uuid.uuid4().hex, _now(), _dump(facts))
+                "INSERT INTO sessions (uuid, started, facts) VALUES (?, ?, ?)", (uuid.uuid4().hex, now(), dump(facts))
             )
         self._session = cursor.lastrowid
         assert self._session is not None
@@ -247,7 +170,7 @@ class Store:
         """What is known of the session by now."""
         self._write(
             "UPDATE sessions SET facts = ?, seconds = ?, activations = ?, ended = ? WHERE id = ?",
-            (_dump(facts), _dump(seconds), _dump(activations), _now() if ended else None, self._session),
+            (dump(facts), dump(seconds), dump(activations), now() if ended else None, self._session),
         )
 
     def sessions(self) -> list[dict[str, Any]]:
@@ -274,12 +197,12 @@ class Store:
         """Debates in the suite's order, of one state or of all."""
         where = "" if state is None else "WHERE state = ?"
         arguments = () if state is None else (state,)
-        for row in self._rows(f"SELECT {_DEBATE} FROM debates {where} ORDER BY id", *arguments):
-            yield _debate(row)
+        for row in self._rows(f"SELECT {DEBATE} FROM debates {where} ORDER BY id", *arguments):
+            yield to_debate(row)
 
     def debate(self, number: int) -> DebateRow:
         """One debate."""
-        return _debate(self._row(f"SELECT {_DEBATE} FROM debates WHERE id = ?", number))
+        return to_debate(self._row(f"SELECT {DEBATE} FROM debates WHERE id = ?", number))
 
     def finish_debate(self, number: int, verdict: Verdict) -> None:
         """Note a debate's verdict."""
@@ -289,7 +212,7 @@ class Store:
             (
                 verdict.rounds,
                 verdict.kind,
-                _dump(verdict.options),
+                dump(verdict.options),
                 verdict.votes,
                 verdict.of,
                 int(verdict.agreement),
@@ -308,8 +231,8 @@ class Store:
 
     def find_generation(self, sha256: bytes) -> tuple[int, Generation] | None:
         """What an engine gave for an equal request, if any did."""
-        row = self._connection.execute(f"SELECT id, {_GENERATION} FROM generations WHERE key = ?", (sha256,)).fetchone()
-        return None if row is None else (row[0], _generation(row[1:]))
+        row = self._connection.execute(f"SELECT id, {GENERATION} FROM generations WHERE key = ?", (sha256,)).fetchone()
+        return None if row is None else (row[0], to_generation(row[1:]))
 
     def add_generation(self, generation: Generation) -> int:
         """Keep what an engine gave.
@@ -319,7 +242,7 @@ class Store:
         """
         key = generation.key
         cursor = self._write(
-            f"INSERT INTO generations ({_GENERATION}, session) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO generations ({GENERATION}, session) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 key.sha256,
                 generation.model,
@@ -330,7 +253,7 @@ class Store:
                 generation.prompt_tokens,
                 generation.cached_tokens,
                 generation.completion_tokens,
-                _pack(generation.token_ids),
+                pack(generation.token_ids),
                 generation.finish_reason,
                 generation.stop_token_id,
                 json.dumps(generation.logprobs),
@@ -372,7 +295,7 @@ class Store:
                 int(turn.names_letter),
                 turn.peers_cut,
                 int(record.reused),
-                _now(),
+                now(),
                 self._session,
             ),
         )
@@ -393,7 +316,7 @@ class Store:
                 at,
                 int(counts),
                 ballot.vote,
-                _dump(ballot.tied),
+                dump(ballot.tied),
                 json.dumps(ballot.distribution),
                 ballot.persuaded_by,
                 ballot.label_mass,
@@ -419,7 +342,7 @@ class Store:
         ballots = self._ballots(debate)
         usage, ids = self._usage(debate)
         return [
-            (row[1], _turn(row, ballots[row[0]], usage[row[0]], ids[row[0]]))
+            (row[1], to_turn(row, ballots[row[0]], usage[row[0]], ids[row[0]]))
             for row in self._rows(
                 "SELECT turns.id, round, seat, position, said.text, thought.text, reasoning_truncated, stated,"
                 " changed_mind, finish_reason, truncated, seed, attempts, names_letter, peers_cut"
@@ -453,7 +376,7 @@ class Store:
             parts = usage.setdefault(turn, {})
             parts[part] = parts.get(part, Usage()) + Usage(prompt, cached, completion)
             if step == "statement":
-                ids[turn] = _unpack(packed)
+                ids[turn] = unpack(packed)
         return usage, ids
 
     # ── counts ────────────────────────────────────────────────────────────────────────────────────────────
@@ -464,39 +387,8 @@ class Store:
         debates |= dict(self._rows("SELECT state, count(*) FROM debates GROUP BY state"))
         turns, reused = self._row("SELECT count(*), coalesce(sum(reused), 0) FROM turns")
         (ballots,) = self._row("SELECT count(*) FROM ballots")
-        tokens = self._row(f"SELECT {_TOKENS} FROM generations WHERE origin IS NULL")
+        tokens = self._row(f"SELECT {TOKENS} FROM generations WHERE origin IS NULL")
         return Counts(debates, turns, reused, ballots, *tokens)
-
-    def right_by_condition(self) -> list[tuple[str, int, int]]:
-        """By condition: verdicts that are the answer alone, and verdicts on questions that have one."""
-        rows = self._rows(
-            "SELECT conditions.name, sum(json_array_length(leading) = 1 AND leading ->> 0 = answer), count(*)"
-            " FROM debates JOIN conditions ON conditions.id = condition"
-            " JOIN questions ON questions.id = debates.question"
-            " WHERE state = 'finished' AND answer IS NOT NULL GROUP BY condition ORDER BY condition"
-        )
-        return [(row[0], row[1], row[2]) for row in rows]
-
-    def session_counts(self, session: int) -> dict[str, int]:
-        """What one session has added."""
-        finished, failed = self._row(
-            "SELECT coalesce(sum(state = 'finished'), 0), coalesce(sum(state = 'failed'), 0) FROM debates"
-            " WHERE session = ?",
-            session,
-        )
-        turns, reused = self._row("SELECT count(*), coalesce(sum(reused), 0) FROM turns WHERE session = ?", session)
-        prompt, cached, completion = self._row(
-            f"SELECT {_TOKENS} FROM generations WHERE origin IS NULL AND session = ?", session
-        )
-        return {
-            "finished": finished,
-            "failed": failed,
-            "turns": turns,
-            "reused_turns": reused,
-            "prompt_tokens": prompt,
-            "cached_tokens": cached,
-            "completion_tokens": completion,
-        }
 
     # ── SQL ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -538,92 +430,3 @@ class Store:
             row: tuple[Any, ...] | None = self._connection.execute(sql, arguments).fetchone()
         assert row is not None, sql
         return row
-
-
-_TOKENS = "coalesce(sum(prompt_tokens), 0), coalesce(sum(cached_tokens), 0), coalesce(sum(completion_tokens), 0)"
-_QUESTION = "name, question, options, context, answer, tags"
-_DEBATE = (
-    "id, question, condition, repeat, partner, state, reason, session, verdict, leading, votes, of, agreement, rounds"
-)
-_GENERATION = (
-    "key, model, identity, request_sha256, prompt_sha256, seed, prompt_tokens, cached_tokens, completion_tokens,"
-    " token_ids, finish_reason, stop_token_id, logprobs, seconds, origin"
-)
-
-
-def _question(row: Sequence[Any]) -> Question:
-    name, text, options, context, answer, tags = row
-    return Question(name, text, tuple(json.loads(options)), context, answer, tuple(json.loads(tags)))
-
-
-def _debate(row: Sequence[Any]) -> DebateRow:
-    kind, leading, votes, of, agreement, rounds = row[8:]
-    verdict = None
-    if kind is not None:
-        verdict = Verdict(kind, tuple(json.loads(leading)), votes, of, bool(agreement), rounds)
-    number, question, condition, repeat, partner, state, reason, session = row[:8]
-    return DebateRow(number, question, condition, repeat, partner, state, reason, verdict, session)
-
-
-def _generation(row: Sequence[Any]) -> Generation:
-    key, model, identity, request, prompt, seed = row[:6]
-    packed, finish_reason, stop, logprobs, seconds, origin = row[9:]
-    return Generation(
-        Key(key, identity, request, prompt, seed),
-        model,
-        prompt_tokens=row[6],
-        cached_tokens=row[7],
-        completion_tokens=row[8],
-        token_ids=_unpack(packed),
-        finish_reason=finish_reason,
-        stop_token_id=stop,
-        logprobs={int(token_id): value for token_id, value in json.loads(logprobs).items()},
-        seconds=seconds,
-        origin=origin,
-    )
-
-
-def _turn(
-    row: Sequence[Any], ballots: Mapping[bool, Ballot], usage: Mapping[str, Usage], token_ids: tuple[int, ...]
-) -> Turn:
-    _, _, seat, position, statement, reasoning, reasoning_cut, stated, changed, finish, cut, seed, *rest = row
-    attempts, names_letter, peers_cut = rest
-    return Turn(
-        seat=seat,
-        position=position,
-        statement=statement,
-        ballot=ballots[True],
-        changed_mind=bool(changed),
-        finish_reason=finish,
-        truncated=bool(cut),
-        seed=seed,
-        usage=usage,
-        reasoning=reasoning,
-        reasoning_truncated=bool(reasoning_cut),
-        stated=stated,
-        ballot_before=ballots.get(False),
-        attempts=attempts,
-        names_letter=bool(names_letter),
-        peers_cut=peers_cut,
-        token_ids=token_ids,
-    )
-
-
-def _pack(token_ids: Sequence[int]) -> bytes:
-    packed = array("I", token_ids)
-    assert packed.itemsize == 4
-    return packed.tobytes()
-
-
-def _unpack(packed: bytes) -> tuple[int, ...]:
-    token_ids = array("I")
-    token_ids.frombytes(packed)
-    return tuple(token_ids)
-
-
-def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -386,14 +386,14 @@ import os, signal, sys
 from pathlib import Path
 sys.path[:0] = sys.argv[2:]
 from store_builders import suite
-from localtable.store import Run, Store, file, store
+from localtable.store import Run, Store, file, inputs
 def kill(*arguments, **keywords):
     os.kill(os.getpid(), signal.SIGKILL)
 match sys.argv[1]:
     case "named": file._set_up = kill
     case "migrated": Store._whole_transaction = kill
-    case "asked": Store._insert_run = kill
-    case "paired": Store._insert_debates = kill
+    case "asked": inputs.insert_run = kill
+    case "paired": inputs.insert_debates = kill
 Store.create(Path("run.db"), Run("scripted", {}, {}, {}, "argue", "0", {}), suite(3), ["debate"])
 """
 
