@@ -42,6 +42,8 @@ class OpenDebates:
         self._store = store
         self._conditions = conditions
         self._entries: OrderedDict[int, Entry] = OrderedDict()
+        """The one that was asked for last at the end."""
+        self._drop_above = MAX_IDLE
 
     def get(self, number: int) -> Entry:
         """A debate as far as it is."""
@@ -65,13 +67,13 @@ class OpenDebates:
         return Entry(number, debate, condition, row.partner, row.state, turns)
 
     def _drop_idle(self) -> None:
-        if len(self._entries) <= MAX_IDLE:
+        # Half of them stay, the latest: one that a caller has just been given, and is about to begin, is among them.
+        if len(self._entries) <= self._drop_above:
             return
-        for number, entry in list(self._entries.items()):
-            if not entry.at_work:
-                del self._entries[number]
-                if len(self._entries) <= MAX_IDLE:
-                    return
+        idle = [number for number, entry in self._entries.items() if not entry.at_work]
+        for number in idle[: -MAX_IDLE // 2]:
+            del self._entries[number]
+        self._drop_above = len(self._entries) + MAX_IDLE // 2
 
 
 def replay(debate: Debate, turns: list[tuple[int, Turn]]) -> tuple[Debate, dict[str, Turn]]:
