@@ -165,9 +165,20 @@ class Recorded:
     """A debate that was held with its requests written down."""
 
     outcomes: list[Outcome]
-    requests: list[Request]
+    log: list[tuple[Request, ...] | RunEvent]
+    """In order: batches as they reached an engine, and what was told."""
     pool: EnginePool
     models: Mapping[str, Model]
+    most_running: Mapping[str, int]
+    """By model: how many requests its engine had at once, at most."""
+
+    @property
+    def requests(self) -> list[Request]:
+        return [request for entry in self.log if isinstance(entry, tuple) for request in entry]
+
+    @property
+    def events(self) -> list[RunEvent]:
+        return [entry for entry in self.log if not isinstance(entry, tuple)]
 
     @property
     def debates(self) -> list[Debate]:
@@ -204,20 +215,35 @@ def record(
     controls: Sequence[str] = (),
     repeats: int = 1,
     max_num_seqs: int = 64,
+    always_draws: bool = True,
 ) -> Recorded:
-    """Hold debates in the real loop, store and pool, with every request that reaches an engine written down."""
+    """Hold debates in the real loop, store and pool, with every request that reaches an engine written down.
+
+    Args:
+        question: One or several.
+        panel: Who sits there.
+        script: What is said; the engine's rule without one.
+        sizes: Bytes of each model, by card id.
+        capacity: What all awake engines may take together.
+        controls: Further conditions.
+        repeats: Of each debate.
+        max_num_seqs: Rows of each engine.
+        always_draws: False treats a greedy request's seed as real engines do: as nothing.
+    """
     wording = load_wording(panel.prompts)
     models = build_models(panel, {card.id: ByteTokenizer() for card in panel.cards}, wording, real_templates=False)
     questions = [question] if isinstance(question, Question) else question
     conditions = dict(enumerate(build_conditions(panel, controls), start=1))
     sitting = {number: models_of(models, condition) for number, condition in conditions.items()}
     needs = longest_turns(sitting.values(), questions)
-    requests: list[Request] = []
+    log: list[tuple[Request, ...] | RunEvent] = []
+    most_running = dict.fromkeys(models, 0)
 
     class Recorder(InlineEngine):
         def submit(self, batch: Sequence[Request]) -> None:
-            requests.extend(batch)
+            log.append(tuple(batch))
             super().submit(batch)
+            most_running[self.spec.model_id] = max(most_running[self.spec.model_id], len(self._unfinished))
 
     handles: list[EngineHandle] = []
 
@@ -247,8 +273,8 @@ def record(
             conditions,
             sitting,
             pool,
-            key_of=lambda model_id, request: request_key(model_id, request, always_draws=True),
-            tell=lambda event: None,
+            key_of=lambda model_id, request: request_key(model_id, request, always_draws=always_draws),
+            tell=log.append,
             should_stop=lambda: False,
         )
         try:
@@ -257,7 +283,7 @@ def record(
             pool.close()
             for handle in handles:
                 handle.close()
-    return Recorded(outcomes, requests, pool, models)
+    return Recorded(outcomes, log, pool, models, most_running)
 
 
 def make_turn(seat: str, vote: str, *, position: int = 1, statement: str = "So it is.", **changes: Any) -> Turn:
