@@ -12,7 +12,7 @@ import click
 from localtable.errors import ConfigError
 
 if TYPE_CHECKING:
-    from localtable.store import Run, Store
+    from localtable.store import Store
 
 
 @click.command()
@@ -62,19 +62,12 @@ def _require_one_run(stores: list[Store]) -> None:
     """
     from localtable.runner.inputs import require_same
 
-    first = _what_decides(stores[0].run())
+    first = replace(stores[0].run(), shard=1)
     for store in stores[1:]:
         try:
-            require_same(first, _what_decides(store.run()), str(stores[0].path))
+            require_same(first, replace(store.run(), shard=1), str(stores[0].path))
         except ConfigError as error:
             raise ConfigError(
                 f"{store.path} is of another run: {error.message}",
                 hint="Only shards of one run can be merged: the same suite, panel, controls, repeats and --shard …/n.",
             ) from None
-
-
-def _what_decides(run: Run) -> Run:
-    """A run's inputs without its shard, and without where each machine has its weights: their hashes are compared."""
-    cards = {card_id: {**card, "sources": None} for card_id, card in run.cards.items()}
-    weights = {card_id: {**found, "source": None} for card_id, found in run.weights.items()}
-    return replace(run, shard=1, cards=cards, weights=weights)

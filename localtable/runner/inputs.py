@@ -85,26 +85,33 @@ def require_same(stored: Run, given: Run, where: str) -> None:
         ConfigError: Says which of them differ.
     """
     names = {
-        "panel": "the panel",
-        "cards": "a model's card",
-        "weights": "a model's weights",
-        "prompts_sha256": "the prompts",
-        "controls": "the controls",
-        "repeats": "the number of repeats",
-        "shard": "the shard",
-        "num_shards": "the number of shards",
-        "engine": "the engine",
-        "questions_sha256": "the questions",
+        "panel": "the panel differs",
+        "cards": "a model's card differs",
+        "weights": "a model's weights differ",
+        "prompts_sha256": "the prompts differ",
+        "controls": "the controls differ",
+        "repeats": "the number of repeats differs",
+        "shard": "the shard differs",
+        "num_shards": "the number of shards differs",
+        "engine": "the engine differs",
+        "questions_sha256": "the questions differ",
     }
+    stored, given = _without_places(stored), _without_places(given)
     different = [name for name in names if getattr(stored, name) != getattr(given, name)]
     if not different:
         return
     first = different[0]
-    more = f"; so do {', '.join(names[name] for name in different[1:])}" if different[1:] else ""
+    more = "".join(f"; {names[name]}" for name in different[1:])
     raise ConfigError(
-        f"{where} holds another run: {names[first]} differs ({_difference(stored, given, first)}){more}",
+        f"{where} holds another run: {names[first]} ({_difference(stored, given, first)}){more}",
         hint="Name another --store, or go on with the old run by `localtable resume`.",
     )
+
+
+def _without_places(run: Run) -> Run:
+    """A run without where a machine has its weights: their hashes say whether they are the same."""
+    cards = {card_id: {k: v for k, v in card.items() if k != "sources"} for card_id, card in run.cards.items()}
+    return replace(run, cards=cards, weights={card_id: found["weights"] for card_id, found in run.weights.items()})
 
 
 def _difference(stored: Run, given: Run, name: str) -> str:

@@ -236,9 +236,13 @@ class Loop:
             if found is None:
                 break
             number, generation = found
-            turn.steps.append((str(turn.step), number))
-            turn.take(request, _completion(request, generation))
-            request = turn.next_request()
+            try:
+                turn.take(request, _completion(request, generation))
+                turn.steps.append((str(turn.step), number))
+                request = turn.next_request()
+            except (PlacementError, BallotError) as error:
+                self._fail(entry, error)
+                return None
         else:
             self._finish_turn(turn, entry)
             return None
@@ -299,25 +303,27 @@ class Loop:
                     self._completed(at_work, completion)
 
     def _completed(self, at_work: _AtWork, completion: Completion) -> None:
-        del self._by_key[at_work.key.sha256]
-        generation = _generation(at_work, completion)
-        number = self._store.add_generation(generation)
-        self._took(at_work.turn, at_work.request, at_work.entry, number, completion)
-        for turn, request, entry in at_work.followers:
-            self._took(turn, request, entry, number, _completion(request, generation))
-
-    def _took(self, turn: TurnAtWork, request: Request, entry: Entry, number: int, completion: Completion) -> None:
         """A turn has its answer; its next request joins the queue, or it is complete."""
-        if entry.state != "open":
-            return
+        del self._by_key[at_work.key.sha256]
+        turn, entry = at_work.turn, at_work.entry
         try:
-            turn.steps.append((str(turn.step), number))
-            turn.take(request, completion)
-            following = turn.next_request()
-        except (PlacementError, BallotError) as error:
+            turn.take(at_work.request, completion)
+        except BallotError as error:
+            # What can't be read is not kept: an equal request is asked anew.
             self._fail(entry, error)
-            return
-        self._continue(turn, following, entry)
+        else:
+            generation = _generation(at_work, completion)
+            turn.steps.append((str(turn.step), self._store.add_generation(generation)))
+            try:
+                following = turn.next_request()
+            except PlacementError as error:
+                self._fail(entry, error)
+            else:
+                self._continue(turn, following, entry)
+        # Equal requests find the answer in the store.
+        for other, request, other_entry in at_work.followers:
+            if other_entry.state == "open":
+                self._continue(other, request, other_entry)
 
     def _continue(self, turn: TurnAtWork, request: Request | None, entry: Entry) -> None:
         model_id = turn.model.card.id
@@ -384,6 +390,7 @@ class Loop:
             self._release(at_work.turn)
             if heirs:  # somebody else waits for this answer
                 at_work.turn, at_work.request, at_work.entry = heirs[0]
+                at_work.turn.reused = False
                 at_work.followers = heirs[1:]
                 continue
             del self._at_work[request_id]

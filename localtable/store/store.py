@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from localtable.errors import StoreError
 from localtable.store import inputs
 from localtable.store.conversion import (
     DEBATE,
@@ -92,9 +93,8 @@ class Store:
     def close(self) -> None:
         """Drop what is not committed and close the file; may be called twice."""
         if self._in_transaction:
-            self._in_transaction = False
             with translated(self.path):
-                self._connection.rollback()
+                self._give_up()
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -396,7 +396,11 @@ class Store:
         """Make what was written since the last time durable."""
         if self._in_transaction:
             with translated(self.path):
-                self._connection.execute("COMMIT")
+                try:
+                    self._connection.execute("COMMIT")
+                except sqlite3.Error:
+                    self._give_up()
+                    raise
             self._in_transaction = False
 
     def query(self, sql: str, *arguments: Any) -> Iterator[tuple[Any, ...]]:
@@ -419,7 +423,18 @@ class Store:
             if not self._in_transaction:
                 self._connection.execute("BEGIN IMMEDIATE")
                 self._in_transaction = True
-            return self._connection.execute(sql, arguments)
+            try:
+                return self._connection.execute(sql, arguments)
+            except sqlite3.Error:
+                self._give_up()
+                raise
+
+    def _give_up(self) -> None:
+        """Drop what is not committed: SQLite has done so already on a full disk."""
+        self._in_transaction = False
+        self._texts.clear()
+        if self._connection.in_transaction:
+            self._connection.rollback()
 
     def _rows(self, sql: str, *arguments: Any) -> Iterator[tuple[Any, ...]]:
         with translated(self.path):
@@ -428,5 +443,9 @@ class Store:
     def _row(self, sql: str, *arguments: Any) -> tuple[Any, ...]:
         with translated(self.path):
             row: tuple[Any, ...] | None = self._connection.execute(sql, arguments).fetchone()
-        assert row is not None, sql
+        if row is None:
+            raise StoreError(
+                f"{self.path} lacks a row that others refer to: {sql} {arguments}",
+                hint=f"`localtable verify {self.path}` says what else is wrong.",
+            )
         return row

@@ -142,7 +142,7 @@ def test_stores_of_other_runs_are_refused(
     other = hold_suite(tmp_path / "o.db", table(tmp_path, seed=1), QUESTIONS, shard=(2, 3), stop_after=0, **OPTIONS)
     refused(capsys, "the panel differs (seed: 0 there, 1 here)", shards[0], other, "--store", target)
     fewer = hold_suite(tmp_path / "f.db", panel, suite(5), shard=(2, 3), stop_after=0, **OPTIONS)
-    refused(capsys, "the questions differs", shards[0], fewer, "--store", target)
+    refused(capsys, "the questions differ", shards[0], fewer, "--store", target)
     refused(capsys, "the number of shards differs (3 there, 1 here)", shards[0], undivided, "--store", target)
     refused(capsys, "does not exist", shards[0], tmp_path / "none.db", "--store", target)
     assert not target.exists()
