@@ -131,7 +131,9 @@ def _place(request: Request) -> tuple[object, ...]:
 
 def load(setting: Setting, home_: Path) -> tuple[ForkServer, Kept]:
     os.environ["PYTHONPATH"] = str(Path(__file__).parent)
-    modules = (*PRELOAD["vllm"], *PRELOAD_ON_CPU["vllm"], "cold_cache")
+    modules = PRELOAD[setting.spec.kind]
+    if setting.spec.kind == "vllm":
+        modules = (*modules, *PRELOAD_ON_CPU["vllm"], "cold_cache")
     server = ForkServer(modules, "cpu", home_, Path(tempfile.mkstemp(suffix=".log")[1]))
     handle = server.start(setting.spec, Path(tempfile.mkstemp(suffix=".log")[1]))
     while True:
@@ -302,6 +304,32 @@ def part_ballots(setting: Setting, kept: Kept, pairs: int) -> None:
     print(f"ballots add: median {statistics.median(shares):.1%}, {_spread(shares)}")
 
 
+def part_engines(setting: Setting, kept: Kept, pairs: int) -> None:
+    """The same suite on the transformers engine."""
+    files = find_weights(setting.panel, home(), say=print)
+    models = {setting.spec.model_id: setting.model}
+    needs = {setting.spec.model_id: setting.spec.max_model_len}
+    plain = replace(setting.model, panel=replace(setting.panel, engine={}))
+    specs = build_specs(
+        "transformers", {**models, setting.spec.model_id: plain}, needs, files, find_device(), suite=True
+    )
+    other = replace(setting, spec=specs[setting.spec.model_id][0])
+    server, twin = load(other, home())
+    print(f"transformers: {other.spec.max_num_seqs} rows, {other.spec.dtype}", flush=True)
+    ratios = []
+    try:
+        for _ in range(pairs):
+            cold(kept)
+            seconds, _ = suite(setting, kept)
+            slower, _ = suite(other, twin)
+            ratios.append(slower / seconds)
+            print(f"vLLM {seconds:.1f} s, transformers {slower:.1f} s: {ratios[-1]:.2f}", flush=True)
+    finally:
+        twin.inner.close()
+        server.close()
+    print(f"transformers ÷ vLLM, time of a suite: median {statistics.median(ratios):.2f}, {_spread(ratios)}")
+
+
 def part_rows(setting: Setting, kept: Kept, pairs: int) -> None:
     """Throughput by the number of turns at once."""
     for rows in (8, 16, 32, 48, 64) * pairs:
@@ -317,6 +345,7 @@ PARTS: dict[str, Callable[[Setting, Kept, int], None]] = {
     "single": part_single,
     "barrier": part_barrier,
     "ballots": part_ballots,
+    "engines": part_engines,
     "rows": part_rows,
 }
 

@@ -36,13 +36,14 @@ class Run:
     def __init__(self, folder: Path, engine: str, suite: Path, debates: int) -> None:
         self.store = folder / "run.db"
         self.folder = folder
+        given = folder.parent  # one panel and one script for all: their paths are in the transcripts
         seats = "\n".join(f"  - {{name: Seat {i}, model: {m}}}" for i, m in enumerate(PANELS[engine]))
-        (folder / "panel.yaml").write_text(f"name: kills\nsampling: {{max_tokens: 48}}\nseats:\n{seats}\n")
-        (folder / "script.yaml").write_text("delay_s: 0.01\nturns: []\n")
-        self._arguments = [str(suite), "--panel", str(folder / "panel.yaml"), "--store", str(self.store)]
+        (given / "panel.yaml").write_text(f"name: kills\nsampling: {{max_tokens: 48}}\nseats:\n{seats}\n")
+        (given / "script.yaml").write_text("delay_s: 0.01\nturns: []\n")
+        self._arguments = [str(suite), "--panel", str(given / "panel.yaml"), "--store", str(self.store)]
         self._arguments += ["--limit", str(debates), "--engine", engine]
         if engine == "scripted":
-            self._arguments += ["--engine-arg", f"script={folder / 'script.yaml'}", "--engine-arg", "max_num_seqs=8"]
+            self._arguments += ["--engine-arg", f"script={given / 'script.yaml'}", "--engine-arg", "max_num_seqs=8"]
             self._arguments += CONTROLS
 
     def start(self) -> subprocess.Popen[bytes]:

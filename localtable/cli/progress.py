@@ -30,6 +30,8 @@ LINE_GROWTH = 1.3
 MAX_LINE_EVERY_S = 300.0
 WINDOW_S = 60.0
 """What `now` means for rates."""
+SETTLED_S = 3.0
+"""Before this the first turns, which can come all at once, say nothing of a rate."""
 
 
 @dataclass(slots=True)
@@ -74,7 +76,7 @@ class Tally:
 
     def rates(self, now: float) -> tuple[float, float]:
         """Turns and completion tokens per second over the last minute."""
-        if not self.recent or self.since is None:
+        if not self.recent or self.since is None or now - self.since < SETTLED_S:
             return (0.0, 0.0)
         seconds = max(now - max(self.recent[0][0], self.since), 1e-3)
         return sum(n for _, n, _ in self.recent) / seconds, sum(t for _, _, t in self.recent) / seconds
@@ -86,7 +88,7 @@ class Tally:
         shown = [
             ("debates", f"{self.done_debates:,}/{self.total_debates:,}"),
             ("turns", f"{self.done_turns:,}/{self.total_turns:,}"),
-            ("tokens/s", f"{tokens:,.0f}"),
+            ("tokens/s", f"{tokens:,.0f}" if tokens else "?"),
             ("cached", f"{self.usage.cached_tokens / max(self.usage.prompt_tokens, 1):.0%}"),
         ]
         if self.judged:

@@ -25,7 +25,7 @@ from localtable.runner.manifest import session_facts, with_engines
 from localtable.runner.models import Model, build_models, longest_turns
 from localtable.runner.specs import build_specs
 from localtable.scheduler.devices import find_device
-from localtable.scheduler.pool import EnginePool
+from localtable.scheduler.pool import EngineLoaded, EnginePool
 from localtable.scheduler.worker import Workers
 from localtable.store import Key, Store
 from localtable.types import Panel
@@ -153,6 +153,14 @@ def open_session(
             loads_at_once=1,
         )
         store.begin_session(facts)
+        session: Session | None = None
+
+        def tell(event: RunEvent) -> None:
+            # At once, so that a killed session has said which engines its turns are from.
+            if isinstance(event, EngineLoaded) and session is not None:
+                session.note(ended=False)
+            options.tell(event)
+
         loop = Loop(
             store,
             conditions,
@@ -160,11 +168,12 @@ def open_session(
             pool,
             key_of=key_of,
             reuse=reuse,
-            tell=options.tell,
+            tell=tell,
             should_stop=options.should_stop,
             stream=options.stream,
         )
-        yield Session(store, loop, pool, facts)
+        session = Session(store, loop, pool, facts)
+        yield session
 
 
 def _read_models(panel: Panel, files: Mapping[str, ModelFiles], wording: Wording) -> dict[str, Model]:
