@@ -12,6 +12,7 @@ import click
 from localtable.cli.options import engine_options, override, read_panel
 from localtable.cli.work import File, run_options, say, watching_options, work
 from localtable.errors import ConfigError
+from localtable.protocol.conditions import CONTROLS
 
 if TYPE_CHECKING:
     from localtable.types import Question
@@ -25,7 +26,13 @@ LISTED = 10
 @click.option("-p", "--panel", "panel_file", metavar="FILE", help="Who sits at the table; the demo panel by default.")
 @click.option("-m", "--model", "models", multiple=True, help="A seat for this model, in place of a panel; repeat it.")
 @click.option("--store", required=True, type=File, metavar="DB", help="Takes the run; gone on with if it has it.")
-@click.option("--control", "controls", multiple=True, metavar="NAME", help="A condition beside the debate; repeat it.")
+@click.option(
+    "--control",
+    "controls",
+    multiple=True,
+    metavar="NAME",
+    help=f"A condition beside the debate; repeat it. One of {', '.join(CONTROLS)}.",
+)
 @click.option("--repeats", type=click.IntRange(1, 1000), default=1, show_default=True, help="Debates of each question.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="The first N questions only.")
 @click.option("--shard", metavar="I/N", help="The I-th of N slices of the suite; `merge` puts them together.")

@@ -37,6 +37,10 @@ MAX_DEATHS = 2 * MAX_TRIES
 """How often in a row an engine may die without finishing anything: one bad request accounts for half of that."""
 
 
+MAX_BEGUN = 512
+"""How many turns are begun in one go: those whose answers are there already need no engine that would end it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """A debate that is over."""
@@ -160,7 +164,9 @@ class Loop:
         # What continues a turn holds its place already.
         taken = list(waiting.ready)
         waiting.ready.clear()
-        while num_running + len(taken) < budget.max_requests:
+        for _ in range(MAX_BEGUN):
+            if num_running + len(taken) >= budget.max_requests:
+                break
             turns = self._next_turns(model_id)
             if turns is None:
                 break

@@ -150,8 +150,11 @@ class EnginePool:
         self._mark()
         if events:
             return events
+        # What needed no engine may have opened more: then there is nothing to wait for.
+        at_work = any(slot.running or slot.state == "loading" for slot in self.slots.values())
+        patience = timeout_s if at_work or not any(map(supply.has_work, self.slots)) else 0.0
         until = None
-        for model_id, message in self._wait(timeout_s):
+        for model_id, message in self._wait(patience):
             if isinstance(message, Events):
                 until = max(until or 0.0, message.at)
             events += self._take(model_id, message)
