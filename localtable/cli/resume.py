@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from localtable.cli.options import engine_options
+from localtable.cli.signals import stop_on_signal
 from localtable.cli.work import File, run_options, watching_options, work
 from localtable.errors import ConfigError
 
@@ -41,5 +42,6 @@ def resume(
             )
     if summary is not None:
         require_writable(summary)
-    options = run_options(engine, engine_args, device_memory)
-    return work(store, options, reuse, summary, Console(stderr=True), strict=strict, quiet=quiet)
+    with stop_on_signal() as should_stop:
+        options = run_options(engine, engine_args, device_memory, should_stop)
+        return work(store, options, reuse, summary, Console(stderr=True), strict=strict, quiet=quiet)

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from localtable.cli.options import engine_options, override, read_panel
+from localtable.cli.signals import stop_on_signal
 from localtable.cli.work import File, run_options, say, watching_options, work
 from localtable.errors import ConfigError
 from localtable.protocol.conditions import CONTROLS
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from localtable.types import Question
 
 LISTED = 10
@@ -81,19 +84,27 @@ def suite(
     if summary is not None:
         require_writable(summary)
     console = Console(stderr=True)
-    if fetch and engine != "scripted":
-        from localtable.cli.models import fetch_cards
+    with stop_on_signal() as should_stop:
+        if fetch and engine != "scripted":
+            from localtable.cli.models import fetch_cards
 
-        fetch_cards(panel.cards, console)
-    options = run_options(engine, engine_args, device_memory)
-    invalid: list[ConfigError] = []
-    questions: Iterator[Question] = load_suites(suites, invalid.append if skip_invalid else None)
-    begin_suite(store, panel, islice(questions, limit), options, SuiteOptions(controls, repeats, slice_))
+            fetch_cards(panel.cards, console)
+        options = run_options(engine, engine_args, device_memory, should_stop)
+        invalid: list[ConfigError] = []
+        questions: Iterator[Question] = load_suites(suites, invalid.append if skip_invalid else None)
+        try:
+            begin_suite(store, panel, islice(questions, limit), options, SuiteOptions(controls, repeats, slice_))
+        finally:
+            _list(invalid, console)
+        return work(store, options, reuse, summary, console, strict=strict, quiet=quiet)
+
+
+def _list(invalid: list[ConfigError], console: Console) -> None:
+    """Say which lines were left out, quiet or not: nothing is dropped in silence."""
     for error in invalid[:LISTED]:
         say(console, f"left out: {error.message}")
     if invalid:
         say(console, f"{len(invalid)} broken line{'s' * (len(invalid) > 1)} left out")
-    return work(store, options, reuse, summary, console, strict=strict, quiet=quiet)
 
 
 def _shard(text: str | None) -> tuple[int, int]:

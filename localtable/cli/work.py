@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from localtable.cli.options import parse_engine_args
-from localtable.cli.signals import stop_on_signal
 from localtable.errors import InterruptedRun, LocaltableError
 
 if TYPE_CHECKING:
@@ -36,7 +34,9 @@ def watching_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def run_options(engine: str, engine_args: tuple[str, ...], device_memory: str | None) -> RunOptions:
+def run_options(
+    engine: str, engine_args: tuple[str, ...], device_memory: str | None, should_stop: Callable[[], bool]
+) -> RunOptions:
     """What the engine's options come to."""
     from localtable.engines.registry import choose
     from localtable.places import home
@@ -49,6 +49,7 @@ def run_options(engine: str, engine_args: tuple[str, ...], device_memory: str | 
         engine=engine,
         engine_arguments=parse_engine_args(engine_args),
         device_memory_bytes=parse_size(device_memory) if device_memory else None,
+        should_stop=should_stop,
     )
 
 
@@ -63,16 +64,12 @@ def work(
     quiet: bool,
 ) -> int:
     """Hold what is open, show how it goes, and say what came of it, however it ends."""
-    from dataclasses import replace
-
     from localtable.cli.progress import watch
     from localtable.report.suite import print_totals
     from localtable.runner import open_suite
     from localtable.runner.totals import run_totals
 
-    with ExitStack() as stack:
-        should_stop = stack.enter_context(stop_on_signal())
-        run = stack.enter_context(open_suite(path, replace(options, should_stop=should_stop), reuse=reuse))
+    with open_suite(path, options, reuse=reuse) as run:
         turns_before = run.store.counts().turns
         try:
             with watch(run, console, quiet=quiet) as watcher:

@@ -33,8 +33,8 @@ from localtable.store import Generation, Key, Store, TurnRecord
 
 MAX_TRIES = 3
 """How often one request is tried before its debate fails."""
-MAX_DEATHS = 2 * MAX_TRIES
-"""How often in a row an engine may die without finishing anything: one bad request accounts for half of that."""
+MAX_DEATHS = 4 * MAX_TRIES
+"""How often in a row an engine may die without finishing anything: each bad request accounts for a quarter of that."""
 
 
 MAX_BEGUN = 512
@@ -119,8 +119,9 @@ class Loop:
         self._by_key: dict[bytes, _AtWork] = {}
         self._partners: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
         """By debate: who waits for its turns, and on which model."""
-        self._quarantine: defaultdict[str, int] = defaultdict(int)
-        """By model: requests that were at work when its engine died, and run one by one until one is found guilty."""
+        self._suspects: defaultdict[str, set[str]] = defaultdict(set)
+        """By model: requests that were at work when its engine died; they run one by one, so that the guilty one is
+        found and takes no other with it."""
         self._deaths: defaultdict[str, int] = defaultdict(int)
         self._done: list[Outcome] = []
         self.engines: dict[str, EngineInfo] = {}
@@ -159,7 +160,7 @@ class Loop:
         if budget is None:
             budget = self._budgets[model_id] = Budget(info)
         waiting = self._waiting[model_id]
-        if self._quarantine[model_id] and waiting.ready:
+        if self._suspects[model_id] and waiting.ready:
             return [] if num_running else [waiting.ready.popleft()]
         # What continues a turn holds its place already.
         taken = list(waiting.ready)
@@ -219,11 +220,11 @@ class Loop:
         if entry.partner is None or number == 1:
             return True
         partner = self._open.get(entry.partner)
-        if partner.state == "failed":
-            self._fail(entry, EngineError(f"the debate {partner.debate.question.id!r}, its noise, failed"))
-            return False
         if partner.debate.open_round is not None and len(partner.debate.rounds) < number - 1:
-            self._partners[entry.partner].append((entry.id, model_id))
+            if partner.state == "failed":
+                self._fail(entry, EngineError(f"the debate {partner.debate.question.id!r}, its noise, failed"))
+            else:
+                self._partners[entry.partner].append((entry.id, model_id))
             return False
         entry.debate = replace(entry.debate, partner=partner.debate)
         return True
@@ -297,12 +298,12 @@ class Loop:
                 if request_id in self._at_work:
                     self._streamed(self._at_work[request_id].turn, token_ids)
             case Generated(model_id, Failure() as failure):
-                self._quarantine[model_id] = max(self._quarantine[model_id] - 1, 0)
+                self._suspects[model_id].discard(failure.request_id)
                 at_work = self._at_work.pop(failure.request_id, None)
                 if at_work is not None:
                     self._retry(at_work, failure.message, retryable=failure.retryable)
             case Generated(model_id, Completion() as completion):
-                self._quarantine[model_id] = max(self._quarantine[model_id] - 1, 0)
+                self._suspects[model_id].discard(completion.request_id)
                 self._deaths[model_id] = 0
                 at_work = self._at_work.pop(completion.request_id, None)
                 if at_work is not None:
@@ -350,11 +351,12 @@ class Loop:
         self._deaths[model_id] += 1
         if self._deaths[model_id] >= MAX_DEATHS:
             raise error
-        self._quarantine[model_id] = len(lost)
         for request_id in lost:
+            self._suspects[model_id].discard(request_id)
             at_work = self._at_work.pop(request_id, None)
             if at_work is not None:
                 self._retry(at_work, error.message, retryable=True)
+        self._suspects[model_id] |= {request.request_id for request in self._waiting[model_id].ready}
 
     def _retry(self, at_work: _AtWork, message: str, *, retryable: bool) -> None:
         del self._by_key[at_work.key.sha256]
@@ -401,6 +403,7 @@ class Loop:
                 continue
             del self._at_work[request_id]
             del self._by_key[at_work.key.sha256]
+            self._suspects[at_work.turn.model.card.id].discard(request_id)
             model_id = at_work.turn.model.card.id
             waiting = self._waiting[model_id]
             waiting.ready = deque(request for request in waiting.ready if request.request_id != request_id)

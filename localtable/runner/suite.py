@@ -67,7 +67,9 @@ def begin_suite(
             f"a shard can't have the control {NOISE!r}: the question whose turns are the noise may be in another shard",
             hint="Leave the control out, or run the suite whole.",
         )
-    engine = choose(options.engine).kind
+    # A folder, or another program's file, is refused before a lock is put beside it.
+    begun = holds_run(path)
+    engine = _engine_of(path) if begun and options.engine == "auto" else choose(options.engine).kind
     files = {} if engine == "scripted" else find_weights(panel, options.home, say=_say(options))
     run = describe_run(
         engine,
@@ -87,9 +89,12 @@ def begin_suite(
         # Through a store of its own, so that the questions are compared as they would be stored.
         with Store.create(IN_MEMORY, run, questions, names[:1]) as given, Store.open(path, write=False) as there:
             stored, now = there.run(), given.run()
-        if options.engine == "auto":
-            now = replace(now, engine=stored.engine)
         require_same(stored, now, str(path))
+
+
+def _engine_of(path: Path) -> str:
+    with Store.open(path, write=False) as store:
+        return store.run().engine
 
 
 @contextmanager
@@ -173,23 +178,31 @@ class SuiteRun:
         if self.store.num_open() == 0:
             return
         try:
-            with open_session(
-                self.store,
-                self.panel,
-                self.conditions,
-                self._chosen,
-                self._files,
-                self._wording,
-                options,
-                suite=True,
-                reuse=self._reuse,
-            ) as session:
-                self._session = session
-                yield from session.run()
+            yield from self._run(options)
         except EngineImportError as error:
-            raise type(error)(
-                error.message, hint="Mend the installation, or begin a new store with --engine transformers."
-            ) from None
+            if options.engine != "auto" or self._chosen.kind != "vllm" or self.store.counts().turns:
+                raise EngineImportError(
+                    error.message, hint="Mend the installation, or begin a new store with --engine transformers."
+                ) from None
+            # As with a single debate; once there are turns, another engine's would be of another kind.
+            self._chosen = Choice("transformers", error.message)
+            self.store.change_engine(self._chosen.kind)
+            yield from self._run(options)
+
+    def _run(self, options: RunOptions) -> Iterator[Outcome]:
+        with open_session(
+            self.store,
+            self.panel,
+            self.conditions,
+            self._chosen,
+            self._files,
+            self._wording,
+            options,
+            suite=True,
+            reuse=self._reuse,
+        ) as session:
+            self._session = session
+            yield from session.run()
 
 
 def _say(options: RunOptions) -> Any:

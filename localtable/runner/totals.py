@@ -14,7 +14,7 @@ SECONDS = ("total", "generating", "loading", "outside_engines")
 
 
 def run_totals(store: Store) -> dict[str, Any]:
-    """The run's totals, as the design's contract has them; `this_run` is the last session's part."""
+    """The run's totals, as the design's contract has them; `this_run` is this process's part."""
     counts, sessions = store.counts(), store.sessions()
     totals: dict[str, Any] = {
         "debates": dict(counts.debates),
@@ -31,7 +31,8 @@ def run_totals(store: Store) -> dict[str, Any]:
     for session in sessions:
         for model_id, number in session["activations"].items():
             totals["activations"][model_id] = totals["activations"].get(model_id, 0) + number
-    last: dict[str, Any] = sessions[-1] if sessions else {"id": 0, "seconds": {}, "activations": {}}
+    nothing: dict[str, Any] = {"id": 0, "seconds": {}, "activations": {}}
+    last = next((session for session in sessions if session["id"] == store.session), nothing)
     totals["this_run"] = {
         **session_counts(store, last["id"]),
         "seconds": {name: last["seconds"].get(name, 0.0) for name in SECONDS},

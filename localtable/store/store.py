@@ -103,6 +103,11 @@ class Store:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    @property
+    def session(self) -> int | None:
+        """The session of this process; None where it has begun none."""
+        return self._session
+
     # ── inputs ────────────────────────────────────────────────────────────────────────────────────────────
 
     def run(self) -> Run:
@@ -124,6 +129,11 @@ class Store:
             shard=row[13],
             num_shards=row[14],
         )
+
+    def change_engine(self, kind: str) -> None:
+        """Give a run that has no turns yet another engine; committed at once."""
+        with self._whole_transaction():
+            self._connection.execute("UPDATE run SET engine = ?", (kind,))
 
     def conditions(self) -> dict[int, tuple[str, int]]:
         """By number: the condition's name, and how many questions it leaves out."""

@@ -499,10 +499,7 @@ def test_nothing_but_broken_lines_is_no_suite(folder: Path, localtable: Command)
         (("--reuse", "none.db"), 2, "none.db does not exist"),
         (("--summary", "."), 2, "is a folder"),
         (("--summary", "missing/out"), 2, "does not exist"),
-        pytest.param(
-            *(("--store", "."), 2, "is no regular file"),
-            marks=pytest.mark.xfail(strict=True, reason="store.locked asks for a file's name before it is one"),
-        ),
+        (("--store", "."), 2, "is no regular file"),
         (("--store", "missing/run.db"), 2, "missing"),
         (("--store", "suite.jsonl"), 2, "suite.jsonl"),
     ],

@@ -8,7 +8,7 @@ import pytest
 
 from localtable.config import parse_panel, parse_question
 from localtable.errors import EngineImportError
-from localtable.runner import RunOptions, hold_debate
+from localtable.runner import RunOptions, SuiteOptions, begin_suite, hold_debate, open_suite
 from localtable.runner.events import EngineChosen
 from localtable.types import Stop
 
@@ -44,6 +44,25 @@ def test_auto_goes_on_with_transformers_and_says_why(smollm2_folder: Path, real_
     assert "torchvision::nms" in told[1].reason
     assert transcript.manifest["engine"] == "transformers"
     assert "torchvision::nms" in transcript.manifest["engine_reason"]
+
+
+@pytest.mark.usefixtures("broken_vllm")
+def test_a_suite_goes_on_with_transformers_too(tmp_path: Path, smollm2_folder: Path, real_home: Path) -> None:
+    seat = {"name": "Ada", "model": str(smollm2_folder)}
+    data = {"name": "solo", "rounds": 1, "seats": [seat], "sampling": {"max_tokens": 4}}
+    panel = parse_panel(data, "the panel", Path.cwd(), default_stop=Stop())
+    questions = [parse_question({"question": f"Is it {n}?", "options": ["Yes", "No"]}, "a question") for n in range(2)]
+    options = RunOptions(home=real_home)
+    store = tmp_path / "run.db"
+    begin_suite(store, panel, questions, options, SuiteOptions())
+    with open_suite(store, options) as run:
+        assert [outcome.error for outcome in run.run()] == [None, None]
+        assert run.store.run().engine == "transformers"
+        first, last = run.store.sessions()
+    assert first["facts"]["engine"] == "vllm"
+    assert "torchvision::nms" in last["facts"]["engine_reason"]
+    with open_suite(store, options) as again:
+        assert list(again.run()) == []
 
 
 @pytest.mark.usefixtures("broken_vllm")

@@ -234,7 +234,6 @@ def test_a_failed_partner_fails_the_noise_and_says_so(tmp_path: Path) -> None:
     assert "q1" not in {name for names in partner.values() for name in names}
 
 
-@pytest.mark.xfail(strict=True, reason="Loop._prepare fails noise whose partner has failed, whatever it needs of it")
 def test_whether_noise_fails_with_its_partner_is_no_matter_of_who_was_faster(tmp_path: Path) -> None:
     """Its partner fails in round 2; of two rounds the noise needs that partner's first one alone."""
     panel = make_panel(tmp_path, *NAMES)
@@ -355,10 +354,7 @@ def test_after_a_death_requests_run_one_by_one_until_the_guilty_one_is_found(tmp
         pytest.fail("it never died alone")
 
 
-TOO_MANY = pytest.mark.xfail(strict=True, reason="Loop._died forgets who is in quarantine when one dies there")
-
-
-@pytest.mark.parametrize("guilty", [2, pytest.param(3, marks=TOO_MANY), pytest.param(4, marks=TOO_MANY)])
+@pytest.mark.parametrize("guilty", [2, 3, 4])
 def test_several_guilty_requests_take_no_innocent_debate_with_them(tmp_path: Path, guilty: int) -> None:
     names = [f"q{i}" for i in range(3, 3 + 4 * guilty, 4)]
     script = write_script(tmp_path, *({"question": name, "fail": "crash"} for name in names))
