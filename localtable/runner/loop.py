@@ -109,7 +109,7 @@ class Loop:
         self._stream = stream
         self._open = OpenDebates(store, conditions)
         self._waiting = {
-            model_id: Waiting(store, [number for number, sits in models.items() if model_id in sits])
+            model_id: Waiting(store, {n: len(sits[model_id].seats) for n, sits in models.items() if model_id in sits})
             for model_id in pool.slots
         }
         self._held: defaultdict[str, deque[_Asking]] = defaultdict(deque)
@@ -168,7 +168,7 @@ class Loop:
         for _ in range(MAX_BEGUN):
             if num_running + len(taken) >= budget.max_requests:
                 break
-            turns = self._next_turns(model_id)
+            turns = self._next_turns(model_id, info.max_num_seqs)
             if turns is None:
                 break
             for turn, request, entry in turns:
@@ -179,11 +179,11 @@ class Loop:
         self._store.commit()
         return taken
 
-    def _next_turns(self, model_id: str) -> list[_Asking] | None:
+    def _next_turns(self, model_id: str, num_rows: int) -> list[_Asking] | None:
         """The next turn to admit, as a list of one or none; None when nothing waits."""
         if self._held[model_id]:
             return [self._held[model_id].popleft()]
-        number = self._waiting[model_id].next_debate()
+        number = self._waiting[model_id].next_debate(num_rows)
         if number is None:
             return None
         entry = self._open.get(number)

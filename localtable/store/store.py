@@ -196,7 +196,12 @@ class Store:
 
     def num_open(self) -> int:
         """How many debates are unfinished."""
-        return int(self._row("SELECT count(*) FROM debates WHERE state = 'open'")[0])
+        return sum(self.num_open_by_condition().values())
+
+    def num_open_by_condition(self) -> dict[int, int]:
+        """How many debates of each condition are unfinished."""
+        rows = self._rows("SELECT condition, count(*) FROM debates WHERE state = 'open' GROUP BY condition")
+        return {row[0]: row[1] for row in rows}
 
     def open_debates(self, after: int, limit: int) -> list[tuple[int, int]]:
         """The next unfinished debates behind a number, each with its condition."""

@@ -16,6 +16,7 @@ from localtable.errors import EngineError
 from localtable.protocol import DEBATE, Debate
 from localtable.runner.events import DebateFailed, RoundClosed, RoundOpened, TurnFinished
 from localtable.runner.loop import MAX_DEATHS, MAX_TRIES, Outcome
+from localtable.runner.waiting import LAST_WAVES
 from localtable.scheduler.pool import EngineDied, EngineLoaded
 from localtable.types import Question
 
@@ -71,7 +72,8 @@ def parts(batch: Sequence[Request], begun: set[tuple[str, int]]) -> list[int]:
 def test_ballots_go_before_later_rounds_and_those_before_the_first_rounds_of_new_debates(
     tmp_path: Path, rows: int
 ) -> None:
-    held = record(questions(8), make_panel(tmp_path, *NAMES, rounds="3"), max_num_seqs=rows)
+    """Until what is left to begin fills the engine `LAST_WAVES` times or less: then it goes before later rounds."""
+    held = record(questions(24), make_panel(tmp_path, *NAMES, rounds="3"), max_num_seqs=rows)
     waiting: set[tuple[str, int]] = set()
     begun: set[tuple[str, int]] = set()
     seen: set[int] = set()
@@ -79,12 +81,25 @@ def test_ballots_go_before_later_rounds_and_those_before_the_first_rounds_of_new
         if isinstance(entry, RoundClosed) and entry.debate.open_round is not None:
             waiting.add((entry.debate.question.id, entry.debate.open_round))
         if isinstance(entry, tuple):
+            left = len(NAMES) * (24 - sum(number == 1 for _, number in begun))
             ranks = parts(entry, begun)
-            assert ranks == sorted(ranks)
-            assert 3 not in ranks or waiting <= begun, "a new debate is begun while a later round waits"
             seen.update(ranks)
+            if left - len(entry) > LAST_WAVES * rows:
+                assert ranks == sorted(ranks)
+                assert 3 not in ranks or waiting <= begun, "a new debate is begun while a later round waits"
+            elif 0 < left <= LAST_WAVES * rows:
+                new = [rank for rank in ranks if rank in (2, 3)]
+                assert new == sorted(new, reverse=True), "a later round is begun while a new debate waits"
     assert waiting <= begun
     assert seen == {0, 1, 2, 3}
+
+
+def test_the_end_of_a_suite_leaves_no_rows_empty(tmp_path: Path) -> None:
+    """24 debates of 4 seats in 64 rows: the last 32 first turns go beside 32 second ones, which leaves 64 second ones."""
+    held = record(questions(24), make_panel(tmp_path, *NAMES, "Dee"), max_num_seqs=64)
+    batches = [entry for entry in held.log if isinstance(entry, tuple)]
+    rounds = [Counter(o.round_number for o in map(origin, batch) if o.step == "statement") for batch in batches]
+    assert [dict(counts) for counts in rounds if counts][:2] == [{1: 64}, {1: 32, 2: 32}]
 
 
 def test_a_ballot_follows_its_statement_at_once(tmp_path: Path) -> None:
@@ -123,11 +138,11 @@ def test_an_engine_never_holds_more_than_its_rows_and_no_less_while_there_is_wor
 
 
 def test_a_debate_goes_on_while_others_are_still_in_their_first_round(tmp_path: Path) -> None:
-    held = record(questions(6), make_panel(tmp_path, *NAMES, rounds="3"), max_num_seqs=3)
+    held = record(questions(9), make_panel(tmp_path, *NAMES, rounds="3"), max_num_seqs=3)
     told = [(e.debate.question.id, e.number) for e in held.events if isinstance(e, RoundOpened)]
-    assert told.index(("q0", 3)) < told.index(("q5", 1))
+    assert told.index(("q0", 3)) < told.index(("q8", 1))
     ended = [outcome.debate.question.id for outcome in held.outcomes]
-    assert ended == [f"q{i}" for i in range(6)]
+    assert ended == [f"q{i}" for i in range(9)]
 
 
 def test_more_debates_at_work_than_are_kept_idle_all_end_once(tmp_path: Path) -> None:
