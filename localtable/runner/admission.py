@@ -41,6 +41,7 @@ class Budget:
             info: The engine's block count and size; one without a paged cache is bounded by its rows alone.
         """
         self.max_requests = info.max_num_seqs
+        self._max_num_seqs = info.max_num_seqs
         if info.num_kv_blocks is not None:
             self.max_requests += info.max_num_seqs // AHEAD
         self._blocks = info.num_kv_blocks
@@ -79,6 +80,14 @@ class Budget:
             found.shared, found.own[first] = shared, found.own[first] - shared
         found.own[turn] = total - shared
         return True
+
+    @property
+    def num_rows(self) -> int:
+        """How many turns like those at work the engine holds at once."""
+        turns = sum(len(group.own) for group in self._groups.values())
+        if self._blocks is None or turns == 0:
+            return self._max_num_seqs
+        return min(self._max_num_seqs, max(self._blocks * turns // self._charged, 1))
 
     def release(self, group: Hashable, turn: Hashable) -> None:
         """A turn is over; unknown ones are ignored."""

@@ -168,7 +168,7 @@ class Loop:
         for _ in range(MAX_BEGUN):
             if num_running + len(taken) >= budget.max_requests:
                 break
-            turns = self._next_turns(model_id, info.max_num_seqs)
+            turns = self._next_turns(model_id, budget.num_rows)
             if turns is None:
                 break
             for turn, request, entry in turns:

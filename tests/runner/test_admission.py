@@ -150,3 +150,15 @@ def test_a_common_prefix_is_what_a_loop_finds(first: tuple[int, ...], second: tu
 def test_a_prompt_and_its_continuation_have_the_prompt_in_common(length: int) -> None:
     prompt = tuple(range(length))
     assert common_prefix(prompt, (*prompt, 1, 2, 3)) == common_prefix(prompt, prompt) == length
+
+
+def test_the_rows_that_a_short_cache_comes_to_are_said() -> None:
+    budget = Budget(engine(100, rows=64))
+    assert budget.num_rows == 64, "nothing is known of the turns yet"
+    for turn in range(3):
+        assert budget.admit(turn, 0, tuple(range(1000 * turn, 1000 * turn + 30)), lambda: 10)
+    assert budget.num_rows == 10
+    roomy = Budget(engine(100_000, rows=64))
+    assert roomy.admit(0, 0, (1, 2, 3), lambda: 10)
+    assert roomy.num_rows == 64
+    assert Budget(engine(None, rows=8)).num_rows == 8

@@ -95,7 +95,7 @@ def test_ballots_go_before_later_rounds_and_those_before_the_first_rounds_of_new
 
 
 def test_the_end_of_a_suite_leaves_no_rows_empty(tmp_path: Path) -> None:
-    """24 debates of 4 seats in 64 rows: the last 32 first turns go beside 32 second ones, which leaves 64 second ones."""
+    """24 debates of 4 seats in 64 rows: the last 32 first turns go beside 32 second ones, so that 64 are left."""
     held = record(questions(24), make_panel(tmp_path, *NAMES, "Dee"), max_num_seqs=64)
     batches = [entry for entry in held.log if isinstance(entry, tuple)]
     rounds = [Counter(o.round_number for o in map(origin, batch) if o.step == "statement") for batch in batches]
