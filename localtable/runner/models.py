@@ -122,10 +122,10 @@ class Model:
         before = len(renderer.ballot_before(question, seat, turns, question.letters)) + label if at != "after" else 0
         if at == "before":
             return max(said, before + self._persuaded_tokens(seat, question))
-        return max(said + self.ballot_tokens(seat, question), before)
+        return max(said + self.ballot_tokens(seat, question) + self._persuaded_tokens(seat, question), before)
 
     def ballot_tokens(self, seat: Seat, question: Question) -> int:
-        """Tokens that the ballots behind a statement take, the one of a changed mind among them."""
+        """Tokens that the ballot behind a statement takes, from the statement's end to the label."""
         return self._ballot_tokens(seat.name, question)
 
     @cached_property
@@ -137,7 +137,7 @@ class Model:
     def _count_ballot_tokens(self, seat: Seat, question: Question) -> int:
         label = len(self.labels_for_vote(len(question.options)).prefix_ids) + 1
         asked = len(self.renderer.ballot_after(question, seat, question.letters))
-        return asked + label + self._persuaded_tokens(seat, question)
+        return asked + label
 
     def _persuaded_tokens(self, seat: Seat, question: Question) -> int:
         peers = [other.name for other in self.panel.seats if other.name != seat.name]
