@@ -11,16 +11,15 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import tempfile
 from collections import Counter
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+from localtable import run_suite
 from localtable.ballots import VOTE_KEY, ballot_schema
 from localtable.config import load_panel, load_suite
-from localtable.places import home
-from localtable.protocol import Debate
-from localtable.runner import RunOptions, open_session
 from localtable.transcript import to_json
 from localtable.types import Question, Stop, Transcript, Turn
 
@@ -39,9 +38,10 @@ def main() -> None:
     panel = load_panel(args.panel, default_stop=Stop("never"))
     seats = tuple(replace(s, sampling=replace(s.sampling, max_tokens=args.max_tokens)) for s in panel.seats)
     panel = replace(panel, seats=seats)
-    options = RunOptions(home=home(), engine=args.engine)
-    with open_session(panel, questions, options, max_num_seqs=args.batch) as session:
-        held = [session.transcript(debate) for debate in session.loop.run([Debate(q, panel) for q in questions])]
+    arguments = {"max_num_seqs": str(args.batch)}
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder) / "run.db"
+        held = list(run_suite(questions, store=store, panel=panel, engine=args.engine, engine_arguments=arguments))
     report(held)
 
 

@@ -6,14 +6,13 @@ python scripts/check_stated.py --suite SUITE.jsonl --questions 100
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections import Counter
 from itertools import islice
 from pathlib import Path
 
+from localtable import run_suite
 from localtable.config import load_suite, parse_panel
-from localtable.places import home
-from localtable.protocol import Debate
-from localtable.runner import RunOptions, open_session
 from localtable.types import Stop, Transcript
 
 DEMO = ("smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct")
@@ -40,9 +39,10 @@ def main() -> None:
         "sampling": {"max_tokens": args.max_tokens},
     }
     panel = parse_panel(data, "the panel", Path.cwd(), default_stop=Stop("never"))
-    options = RunOptions(home=home(), engine=args.engine)
-    with open_session(panel, questions, options, max_num_seqs=args.batch) as session:
-        held = [session.transcript(debate) for debate in session.loop.run([Debate(q, panel) for q in questions])]
+    arguments = {"max_num_seqs": str(args.batch)}
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder) / "run.db"
+        held = list(run_suite(questions, store=store, panel=panel, engine=args.engine, engine_arguments=arguments))
     report(held, args.show)
 
 
