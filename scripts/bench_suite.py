@@ -208,28 +208,43 @@ def suite(
 
 
 def part_raw(setting: Setting, kept: Kept, pairs: int) -> None:
-    """Suite ÷ raw vLLM in order of arrival and in the best order for prefixes; time outside engines."""
-    ratios: dict[str, list[float]] = {"arrival": [], "sorted": []}
-    outside = []
+    """Suite ÷ raw vLLM in order of arrival; time outside engines."""
+    _against_raw(setting, kept, pairs, "arrival")
+
+
+def part_sorted(setting: Setting, kept: Kept, pairs: int) -> None:
+    """Suite ÷ raw vLLM in the best order for prefixes."""
+    _against_raw(setting, kept, pairs, "sorted")
+
+
+def _against_raw(setting: Setting, kept: Kept, pairs: int, order: str) -> None:
+    ratios: list[float] = []
+    outside: list[float] = []
+    asked: list[Request] = []
     for number in range(pairs):
-        cold(kept)
-        seconds, clock = suite(setting, kept)
-        outside.append(clock["outside_engines"] / clock["total"])
-        asked = list(kept.asked)
-        orders = {"arrival": asked, "sorted": sorted(asked, key=lambda r: r.prompt_token_ids)}
-        names = list(orders) if number % 2 else list(reversed(orders))
-        line = f"pair {number + 1}: suite {seconds:.1f} s"
-        for name in names:
+        seconds: dict[str, float] = {}
+        # The requests of the suite before it: raw vLLM can't go first until there are some.
+        for name in ("raw", "suite") if number % 2 else ("suite", "raw"):
             cold(kept)
-            raw, done = drain(kept.inner, orders[name])
-            ratios[name].append(raw / seconds)
-            line += f", raw in order {name} {raw:.1f} s ({raw / seconds:.3f})"
-        cached = sum(d.cached_tokens for d in done) / sum(d.prompt_tokens for d in done)
-        mine = sum(a.cached_tokens for a in kept.answers.values()) / sum(a.prompt_tokens for a in kept.answers.values())
-        print(f"{line}; cached: suite {mine:.0%}, raw {cached:.0%}; outside engines {outside[-1]:.1%}", flush=True)
-    for name, values in ratios.items():
-        print(f"suite ÷ raw, order {name}: median {statistics.median(values):.3f}, {_spread(values)}")
+            if name == "suite":
+                seconds[name], clock = suite(setting, kept)
+                outside.append(clock["outside_engines"] / clock["total"])
+                mine, asked = list(kept.answers.values()), list(kept.asked)
+            else:
+                queue = sorted(asked, key=lambda r: r.prompt_token_ids) if order == "sorted" else asked
+                seconds[name], done = drain(kept.inner, queue)
+        ratios.append(seconds["raw"] / seconds["suite"])
+        print(
+            f"suite {seconds['suite']:.1f} s ({_cached(mine):.0%} of prompt tokens cached), raw in order {order} "
+            f"{seconds['raw']:.1f} s ({_cached(done):.0%}): {ratios[-1]:.3f}; outside engines {outside[-1]:.2%}",
+            flush=True,
+        )
+    print(f"suite ÷ raw, order {order}: median {statistics.median(ratios):.3f}, {_spread(ratios)}")
     print(f"outside engines ÷ total: median {statistics.median(outside):.2%}")
+
+
+def _cached(answers: Sequence[Completion]) -> float:
+    return sum(a.cached_tokens for a in answers) / sum(a.prompt_tokens for a in answers)
 
 
 def part_serial(setting: Setting, kept: Kept, pairs: int) -> None:
@@ -341,6 +356,7 @@ def part_rows(setting: Setting, kept: Kept, pairs: int) -> None:
 
 PARTS: dict[str, Callable[[Setting, Kept, int], None]] = {
     "raw": part_raw,
+    "sorted": part_sorted,
     "serial": part_serial,
     "single": part_single,
     "barrier": part_barrier,
