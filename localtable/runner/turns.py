@@ -87,8 +87,8 @@ class TurnAtWork:
     def reserved_tokens(self) -> int:
         """Tokens that this turn can still take in a cache behind its first prompt: what it says, and its ballot.
 
-        Who persuaded a seat is not reckoned with: few are asked, when turns that began with them are ending, and for all
-        of them it would take a third of the rows of a short cache.
+        Who persuaded a seat is not reckoned with: few are asked, when turns that began with them are ending, and for
+        all of them it would take a third of the rows of a short cache.
         """
         thinking = self.seat.thinking.max_tokens if self.seat.thinking.on else 0
         return thinking + self.seat.sampling.max_tokens + self.model.ballot_tokens(self.seat, self.debate.question)
