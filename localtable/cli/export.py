@@ -97,19 +97,11 @@ def _require_folder(folder: Path, taken: Collection[Path | None], force: bool) -
 
 def _lines(store: Store, conditions: Collection[str]) -> Generator[bytes, None, None]:
     """Finished debates in the suite's order, each validated, as a line."""
-    from localtable.runner.inputs import conditions_of, panel_of
-    from localtable.runner.transcripts import stored_debate, to_transcript
+    from localtable.runner import finished_transcripts
     from localtable.transcript import to_json
 
-    run = store.run()
-    by_number = conditions_of(run, panel_of(run, str(store.path)))
-    sessions = {session["id"]: session for session in store.sessions()}
-    for row in store.all_debates("finished"):
-        condition = by_number[row.condition]
-        if condition.name not in conditions:
-            continue
-        assert row.session is not None
-        data = to_json(to_transcript(run, condition, stored_debate(store, row, condition), sessions[row.session]))
+    for transcript in finished_transcripts(store, conditions):
+        data = to_json(transcript)
         yield f"{json.dumps(data, ensure_ascii=False, separators=(',', ':'), allow_nan=False)}\n".encode()
 
 

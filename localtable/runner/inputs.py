@@ -146,6 +146,28 @@ def find_weights(panel: Panel, home: Path, *, say: Callable[[str], None]) -> dic
     return {card_id: files for card_id, files in found.items() if files is not None}
 
 
+def find_run_weights(
+    run: Run, panel: Panel, home: Path, where: str, *, say: Callable[[str], None]
+) -> dict[str, ModelFiles]:
+    """The weights that a run was begun with, by card id; none for the scripted engine.
+
+    Raises:
+        PrerequisiteError: As `find_weights`.
+        ConfigError: What is here are other weights.
+    """
+    if run.engine == "scripted":
+        return {}
+    found = find_weights(panel, home, say=say)
+    for card_id, files in found.items():
+        if files.weights_hash != run.weights[card_id]["weights"]:
+            raise ConfigError(
+                f"the weights of {card_id} are not those that {where} was begun with: "
+                f"{files.weights_hash[:12]} here, {run.weights[card_id]['weights'][:12]} there",
+                hint="Fetch the weights that the run was begun with.",
+            )
+    return found
+
+
 def _take_own(store: WeightStore, card: Card, say: Callable[[str], None]) -> ModelFiles | None:
     if not all(isinstance(source, FileSource) for source in card.sources):
         return None

@@ -19,6 +19,7 @@ from localtable.runner.events import Listener, Note
 from localtable.runner.inputs import (
     conditions_of,
     describe_run,
+    find_run_weights,
     find_weights,
     panel_of,
     require_same,
@@ -139,15 +140,7 @@ class SuiteRun:
                 f"{where} was begun with the engine {run.engine!r}, not {options.engine!r}",
                 hint="Leave --engine out, or begin a new store.",
             )
-        scripted = run.engine == "scripted"
-        self._files = {} if scripted else find_weights(self.panel, options.home, say=_say(options))
-        for card_id, files in self._files.items():
-            if files.weights_hash != run.weights[card_id]["weights"]:
-                raise ConfigError(
-                    f"the weights of {card_id} are not those that {where} was begun with: "
-                    f"{files.weights_hash[:12]} here, {run.weights[card_id]['weights'][:12]} there",
-                    hint="Fetch the weights that the run was begun with, or begin a new store.",
-                )
+        self._files = find_run_weights(run, self.panel, options.home, where, say=_say(options))
         self._options = options
         self._session: Session | None = None
 

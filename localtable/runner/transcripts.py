@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from localtable.protocol import Condition, Debate
@@ -33,8 +33,12 @@ def to_transcript(run: Run, condition: Condition, debate: Debate, session: Mappi
     )
 
 
-def finished_transcripts(store: Store) -> Iterator[Transcript]:
+def finished_transcripts(store: Store, names: Collection[str] | None = None) -> Iterator[Transcript]:
     """Every finished debate of a store, in the suite's order, one at a time.
+
+    Args:
+        store: Open for reading.
+        names: Of the conditions that are wanted; all by default.
 
     Raises:
         ConfigError, StoreError: What is stored can't be read.
@@ -44,6 +48,8 @@ def finished_transcripts(store: Store) -> Iterator[Transcript]:
     sessions = {session["id"]: session for session in store.sessions()}
     for row in store.all_debates("finished"):
         condition = conditions[row.condition]
+        if names is not None and condition.name not in names:
+            continue
         assert row.session is not None
         yield to_transcript(run, condition, stored_debate(store, row, condition), sessions[row.session])
 

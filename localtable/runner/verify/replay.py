@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 
 from localtable.engines.base import Completion
-from localtable.errors import ConfigError, LocaltableError
+from localtable.errors import LocaltableError
 from localtable.prompts import ByteTokenizer, HfTokenizer, PromptTokenizer
 from localtable.prompts.wording import WordingFile, parse_wording
 from localtable.protocol import Condition, Debate
-from localtable.runner.inputs import find_weights
+from localtable.runner.inputs import find_run_weights
 from localtable.runner.keys import request_key
 from localtable.runner.models import build_models
 from localtable.runner.session import models_of
@@ -43,17 +43,10 @@ class Replay:
             ConfigError: Weights are other ones than the run's.
         """
         self._scripted = run.engine == "scripted"
-        tokenizers: dict[str, PromptTokenizer] = {card.id: ByteTokenizer() for card in panel.cards}
-        if not self._scripted:
-            files = find_weights(panel, home, say=lambda text: None)
-            for card_id, found in files.items():
-                if found.weights_hash != run.weights[card_id]["weights"]:
-                    raise ConfigError(
-                        f"the weights of {card_id} are not those of the run: {found.weights_hash[:12]} here, "
-                        f"{run.weights[card_id]['weights'][:12]} there",
-                        hint="Fetch the weights that the run was begun with, or verify without --prompts.",
-                    )
-            tokenizers = {card_id: HfTokenizer(found.folder) for card_id, found in files.items()}
+        files = find_run_weights(run, panel, home, "the run", say=lambda text: None)
+        tokenizers: dict[str, PromptTokenizer] = {
+            card.id: HfTokenizer(files[card.id].folder) if files else ByteTokenizer() for card in panel.cards
+        }
         # The store's own wording: the file that it came from needn't be here.
         wording = parse_wording(WordingFile.model_validate(run.prompts), "run.prompts")
         models = build_models(panel, tokenizers, wording, real_templates=not self._scripted)
