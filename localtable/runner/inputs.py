@@ -147,9 +147,17 @@ def find_weights(panel: Panel, home: Path, *, say: Callable[[str], None]) -> dic
 
 
 def find_run_weights(
-    run: Run, panel: Panel, home: Path, where: str, *, say: Callable[[str], None]
+    run: Run, panel: Panel, home: Path, where: str, *, otherwise: str, say: Callable[[str], None]
 ) -> dict[str, ModelFiles]:
     """The weights that a run was begun with, by card id; none for the scripted engine.
+
+    Args:
+        run: The inputs.
+        panel: The run's.
+        home: Where weights are.
+        where: What the run is called in an error.
+        otherwise: What else can be done where other weights are here.
+        say: Is told what takes a while.
 
     Raises:
         PrerequisiteError: As `find_weights`.
@@ -163,7 +171,7 @@ def find_run_weights(
             raise ConfigError(
                 f"the weights of {card_id} are not those that {where} was begun with: "
                 f"{files.weights_hash[:12]} here, {run.weights[card_id]['weights'][:12]} there",
-                hint="Fetch the weights that the run was begun with.",
+                hint=f"Fetch the weights that the run was begun with, or {otherwise}.",
             )
     return found
 

@@ -140,7 +140,9 @@ class SuiteRun:
                 f"{where} was begun with the engine {run.engine!r}, not {options.engine!r}",
                 hint="Leave --engine out, or begin a new store.",
             )
-        self._files = find_run_weights(run, self.panel, options.home, where, say=_say(options))
+        self._files = find_run_weights(
+            run, self.panel, options.home, where, otherwise="begin a new store", say=_say(options)
+        )
         self._options = options
         self._session: Session | None = None
 

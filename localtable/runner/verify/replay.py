@@ -43,7 +43,9 @@ class Replay:
             ConfigError: Weights are other ones than the run's.
         """
         self._scripted = run.engine == "scripted"
-        files = find_run_weights(run, panel, home, "the run", say=lambda text: None)
+        files = find_run_weights(
+            run, panel, home, "the run", otherwise="verify without --prompts", say=lambda text: None
+        )
         tokenizers: dict[str, PromptTokenizer] = {
             card.id: HfTokenizer(files[card.id].folder) if files else ByteTokenizer() for card in panel.cards
         }
