@@ -27,8 +27,9 @@ from localtable.runner import (
 )
 from localtable.runner.events import Listener
 from localtable.store import Store
-from localtable.transcript import dump, to_json, write_text
+from localtable.transcript import dump, to_json
 from localtable.types import Panel, Question, Stop, Transcript
+from localtable.whole_file import write_text
 
 __all__ = ["debate", "load_panel", "load_question", "load_transcripts", "result_line", "run_suite", "save"]
 

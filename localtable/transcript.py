@@ -5,18 +5,15 @@ Every write is validated. The schema is `localtable/schemas/transcript.schema.js
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import os
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localtable.errors import ConfigError, LocaltableError, PrerequisiteError
+from localtable.errors import ConfigError, LocaltableError
 from localtable.types import Ballot, Card, Panel, Question, Round, Sampling, Seat, Transcript, Turn, Usage
 
 if TYPE_CHECKING:
@@ -325,54 +322,6 @@ def _verdict_to_json(transcript: Transcript) -> dict[str, Any] | None:
 def dump(data: Mapping[str, Any]) -> str:
     """Transcript data as text; equal data gives equal bytes."""
     return json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        PrerequisiteError: The place can't be written, or the disk is full.
-    """
-    path = path.resolve()  # a link stays a link
-    partial = path.with_name(f".{path.name}.{os.getpid()}.writing")
-    try:
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise PrerequisiteError(
-            f"{path} can't be written: {error.strerror}", hint="Name another file, or make room."
-        ) from None
-
-
-def require_writable(path: Path) -> None:
-    """Find out before anything loads whether a result can be written.
-
-    Raises:
-        ConfigError: The folder is missing or not writable, or the path is a folder or a device.
-    """
-    try:
-        if path.is_dir():
-            raise ConfigError(f"{path} is a folder, not a file", hint="Name a file.")
-        if path.exists() and not path.is_file():
-            # Writing whole or not at all ends in a rename, which would put a file in the device's place.
-            raise ConfigError(f"{path} is no regular file", hint="Name a file.")
-        path = path.resolve()
-        if not path.parent.is_dir():
-            raise ConfigError(
-                f"{path} can't be written: the folder {path.parent} does not exist", hint="Make it first."
-            )
-        probe = path.with_name(f".{path.name}.{os.getpid()}.writing")
-        probe.touch()
-        probe.unlink()
-        if path.exists():
-            path.open("a").close()
-    except OSError as error:
-        raise ConfigError(f"{path} can't be written: {error.strerror}", hint="Name another file.") from None
 
 
 def cards_to_json(cards: tuple[Card, ...], hashes: Mapping[str, str], sources: Mapping[str, str]) -> dict[str, Any]:

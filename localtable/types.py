@@ -87,6 +87,32 @@ class Reasoning:
 
 
 @dataclass(frozen=True, slots=True)
+class Layers:
+    """How many layers keep what of a sequence; layers in none of the three keep nothing."""
+
+    full: int
+    """Keys and values of every token."""
+    sliding: int = 0
+    """Keys and values of the last tokens alone: a sliding window, or chunked attention."""
+    state: int = 0
+    """A state of fixed size: state-space and linear-attention layers."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What one state layer keeps of a sequence: a convolution's last inputs and a recurrent state."""
+
+    conv_dim: int
+    """Channels of the convolution."""
+    conv_kernel: int
+    """Its width; one input less is kept."""
+    num_heads: int
+    head_dim: int
+    state_size: int
+    """The recurrent state has num_heads × head_dim × state_size elements."""
+
+
+@dataclass(frozen=True, slots=True)
 class Architecture:
     """The figures that memory planning needs, as in the model's published config.json."""
 
@@ -96,9 +122,24 @@ class Architecture:
     intermediate_size: int
     num_attention_heads: int
     num_key_value_heads: int
+    """Of sliding layers too, unless `num_global_key_value_heads` says that full layers have others."""
     head_dim: int
     vocab_size: int
     tie_word_embeddings: bool
+    layers: Layers | None = None
+    """None: every layer has full attention."""
+    sliding_window: int | None = None
+    """Tokens that sliding layers keep; a chunk's length with chunked attention."""
+    num_global_key_value_heads: int | None = None
+    global_head_dim: int | None = None
+    """Of full layers, where they differ from sliding ones."""
+    kv_lora_rank: int | None = None
+    qk_rope_head_dim: int | None = None
+    """Latent attention: a layer keeps one vector of kv_lora_rank + qk_rope_head_dim elements of each token."""
+    state: State | None = None
+    num_experts: int | None = None
+    num_experts_per_tok: int | None = None
+    moe_intermediate_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +180,12 @@ class Card:
     license_url: str | None = None
     facts_from: str | None = None
     """Where the figures were read."""
+    family: str | None = None
+    """Models of one origin: Qwen, Llama …; the model's type where the card says nothing."""
+    weights_bytes: int | None = None
+    """Of the published weights, where they are not `parameters` in `dtype`: quantised models."""
+    ran: str | None = None
+    """When and on what localtable has run it, or `never run`."""
 
 
 # ── what a run is given ─────────────────────────────────────────────────────────────────────────────────────

@@ -31,10 +31,10 @@ from localtable.runner.inputs import describe_run, find_weights
 from localtable.runner.keys import request_key
 from localtable.runner.loop import Loop
 from localtable.runner.models import Model, build_models, longest_turns
-from localtable.runner.specs import build_specs
+from localtable.runner.placements import build_placements
 from localtable.scheduler.devices import find_device
 from localtable.scheduler.messages import EngineHandle, Events, FromWorker, Ready
-from localtable.scheduler.pool import EnginePool
+from localtable.scheduler.pool import EnginePool, Placement
 from localtable.scheduler.worker import PRELOAD, PRELOAD_ON_CPU, ForkServer
 from localtable.store import Store
 from localtable.types import Panel, Question, Sampling, Seat
@@ -173,11 +173,10 @@ def suite(
     """The real loop, store and pool; seconds from its first look at the store to the last commit."""
     kept.begin(replay)
     pool = EnginePool(
-        {setting.spec.model_id: (setting.spec, 0)},
-        capacity_bytes=0,
+        {setting.spec.model_id: Placement(setting.spec, 0)},
+        capacities=[0],
         start=lambda spec: kept,
         take_turns=True,
-        loads_at_once=1,
     )
     condition = Condition(DEBATE, setting.panel)
     run = describe_run("vllm", setting.panel, {}, setting.model.renderer.wording)
@@ -325,10 +324,10 @@ def part_engines(setting: Setting, kept: Kept, pairs: int) -> None:
     models = {setting.spec.model_id: setting.model}
     needs = {setting.spec.model_id: setting.spec.max_model_len}
     plain = replace(setting.model, panel=replace(setting.panel, engine={}))
-    specs = build_specs(
+    placements = build_placements(
         "transformers", {**models, setting.spec.model_id: plain}, needs, files, find_device(), suite=True
     )
-    other = replace(setting, spec=specs[setting.spec.model_id][0])
+    other = replace(setting, spec=placements[setting.spec.model_id].spec)
     server, twin = load(other, home())
     print(f"transformers: {other.spec.max_num_seqs} rows, {other.spec.dtype}", flush=True)
     ratios = []
@@ -394,16 +393,16 @@ def build(arguments: argparse.Namespace) -> Setting:
     card = load_card(arguments.model)
     length = Sampling(max_tokens=arguments.tokens, min_tokens=arguments.tokens)
     seats = tuple(Seat(name, card, length) for name in ("Ada", "Bob", "Cy", "Dee"))
-    engine = {"kv_cache_memory_bytes": arguments.kv, "max_num_seqs": str(arguments.rows)}
-    panel = Panel("bench", seats, rounds=2, engine=engine)
+    engine = {"kv_cache_memory_bytes": arguments.kv, "max_num_seqs": str(arguments.rows), **dict(arguments.engine_arg)}
+    panel = Panel("bench", seats, rounds=2, engine=engine, prompts=arguments.prompts)
     questions = list(_questions(Path(arguments.questions), arguments.debates))
     files = find_weights(panel, home(), say=print)
     tokenizer = HfTokenizer(files[card.id].folder)
     models = build_models(panel, {card.id: tokenizer}, load_wording(panel.prompts), real_templates=True)
     needs = longest_turns([models], questions)
     needs = {name: need + 2 * arguments.tokens for name, need in needs.items()}  # room for the uneven part
-    specs = build_specs("vllm", models, needs, files, find_device(), suite=True)
-    return Setting(questions, panel, models[card.id], specs[card.id][0])
+    placements = build_placements("vllm", models, needs, files, find_device(), suite=True)
+    return Setting(questions, panel, models[card.id], placements[card.id].spec)
 
 
 def _questions(folder: Path, number: int) -> Iterator[Question]:
@@ -423,6 +422,10 @@ def main() -> int:
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--kv", default="1GiB")
+    parser.add_argument("--prompts", default="argue", help="a preset, or a file of wording")
+    parser.add_argument(
+        "--engine-arg", action="append", default=[], type=lambda text: text.split("=", 1), metavar="NAME=VALUE"
+    )
     arguments = parser.parse_args()
     setting = build(arguments)
     print(

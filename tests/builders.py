@@ -26,7 +26,7 @@ from localtable.runner.keys import request_key
 from localtable.runner.loop import Loop, Outcome
 from localtable.runner.models import Model, build_models, longest_turns
 from localtable.runner.session import models_of
-from localtable.scheduler.pool import EnginePool
+from localtable.scheduler.pool import EnginePool, Placement
 from localtable.scheduler.worker import EngineHandle, InlineEngine
 from localtable.store import IN_MEMORY, Store
 from localtable.types import Ballot, Card, Panel, Question, Round, Stop, Transcript, Turn, Usage
@@ -257,11 +257,10 @@ def record(
         for card_id in models
     }
     pool = EnginePool(
-        {card_id: (spec, (sizes or {}).get(card_id, 0)) for card_id, spec in specs.items()},
-        capacity_bytes=capacity,
+        {card_id: Placement(spec, (sizes or {}).get(card_id, 0)) for card_id, spec in specs.items()},
+        capacities=[capacity],
         start=start,
         take_turns=False,
-        loads_at_once=1,
     )
     run = describe_run("scripted", panel, {}, wording, controls=controls, repeats=repeats)
     names = [condition.name for condition in conditions.values()]

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent / "localtable"
 
 LEVELS = (
-    {"errors", "types", "seeds", "scripted_vocabulary", "loading", "places"},
+    {"errors", "types", "seeds", "scripted_vocabulary", "loading", "places", "whole_file"},
     {"config", "weights", "prompts", "ballots", "protocol", "store", "transcript"},
     {"engines", "moderator"},
     {"scheduler"},
@@ -28,6 +28,7 @@ LEVELS = (
 EXCEPTIONS = {
     ("report", "api"): "the API gives the result line that the command prints",
     ("errors", "loading"): "the reader of files says what is wrong with them",
+    ("errors", "whole_file"): "their writer does, too",
 }
 """Within one level: what is imported, by whom, and why."""
 

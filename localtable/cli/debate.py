@@ -115,7 +115,7 @@ def _screen(question: Question, panel: Panel, console: Console, quiet: bool) -> 
 
 def _check_outputs(*files: Path | None) -> None:
     """Whether every output can be written, and what there is of it after an interruption: before anything loads."""
-    from localtable.transcript import require_writable
+    from localtable.whole_file import require_writable
 
     named = [file.resolve() for file in files if file is not None]
     if len(set(named)) < len(named):
@@ -132,7 +132,8 @@ def _partial(file: Path) -> Path:
 
 def _write(transcript: Transcript, json_file: Path | None, markdown_file: Path | None) -> None:
     from localtable.report.markdown import to_markdown
-    from localtable.transcript import dump, to_json, write_text
+    from localtable.transcript import dump, to_json
+    from localtable.whole_file import write_text
 
     if json_file is not None:
         write_text(json_file, dump(to_json(transcript)))

@@ -67,7 +67,7 @@ def _choose(wanted: Sequence[str], known: Sequence[str]) -> list[str]:
 
 
 def _require_file(out: Path, store: Path, force: bool) -> None:
-    from localtable.transcript import require_writable
+    from localtable.whole_file import require_writable
 
     if out in (store, *(store.with_name(f"{store.name}{suffix}") for suffix in ("-wal", "-shm", ".lock"))):
         raise ConfigError(f"{out} is the store itself, or belongs to it", hint="Name another --out.")
@@ -78,7 +78,7 @@ def _require_file(out: Path, store: Path, force: bool) -> None:
 
 def _require_folder(folder: Path, taken: Collection[Path | None], force: bool) -> None:
     from localtable.store.parquet import file_names
-    from localtable.transcript import require_writable
+    from localtable.whole_file import require_writable
 
     files = [folder / name for name in file_names()]
     for file in files:
@@ -107,7 +107,7 @@ def _lines(store: Store, conditions: Collection[str]) -> Generator[bytes, None, 
 
 def _write(lines: Iterator[bytes], out: Path | None) -> None:
     """Lines into a file, whole or not at all, or to stdout as they come."""
-    from localtable.config.datasets.whole_file import WholeFile
+    from localtable.whole_file import WholeFile
 
     if out is not None:
         with WholeFile(out) as file:

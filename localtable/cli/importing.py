@@ -120,7 +120,7 @@ def _listed(text: str, option: str) -> tuple[str, ...]:
 def _require_place(out: Path, force: bool) -> None:
     """Find out before anything is downloaded or read whether the suite can be written."""
     from localtable.config.datasets import record_path
-    from localtable.transcript import require_writable
+    from localtable.whole_file import require_writable
 
     require_writable(out)  # first: what is no file has no record beside it
     require_writable(record := record_path(out))

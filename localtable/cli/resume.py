@@ -33,7 +33,7 @@ def resume(
     """
     from rich.console import Console
 
-    from localtable.transcript import require_writable
+    from localtable.whole_file import require_writable
 
     for name, given in (("--seed", seed is not None), ("--engine-arg", bool(engine_args))):
         if given:

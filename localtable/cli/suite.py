@@ -76,8 +76,8 @@ def suite(
 
     from localtable.config import load_suites
     from localtable.runner import SuiteOptions, begin_suite
-    from localtable.transcript import require_writable
     from localtable.types import Stop
+    from localtable.whole_file import require_writable
 
     panel = override(read_panel(panel_file, models, Stop("never")), rounds=rounds, seed=seed, prompts=prompts)
     slice_ = _shard(shard)

@@ -90,7 +90,7 @@ def work(
 
 
 def _write(path: Path, totals: dict[str, object]) -> None:
-    from localtable.transcript import write_text
+    from localtable.whole_file import write_text
 
     write_text(path, json.dumps(totals, indent=1, ensure_ascii=False) + "\n")
 

@@ -16,7 +16,18 @@ from localtable.config.sampling import SamplingFile
 from localtable.errors import ConfigError
 from localtable.loading import nearest, path_from, read_mapping, validate
 from localtable.places import home, packaged
-from localtable.types import Architecture, Card, FileSource, HubSource, Reasoning, Source, WheelPart, WheelSource
+from localtable.types import (
+    Architecture,
+    Card,
+    FileSource,
+    HubSource,
+    Layers,
+    Reasoning,
+    Source,
+    State,
+    WheelPart,
+    WheelSource,
+)
 
 MAX_PARAMETERS = 200_000_000_000
 """What this project exists for: models under 200B parameters."""
@@ -86,6 +97,24 @@ class ReasoningFile(_File):
         return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
+class LayersFile(_File):
+    """How many layers keep what of a sequence."""
+
+    full: Annotated[int, Field(ge=0)]
+    sliding: Annotated[int, Field(ge=0)] = 0
+    state: Annotated[int, Field(ge=0)] = 0
+
+
+class StateFile(_File):
+    """The state of one layer without attention."""
+
+    conv_dim: Count
+    conv_kernel: Count
+    num_heads: Count
+    head_dim: Count
+    state_size: Count
+
+
 class ArchitectureFile(_File):
     """Figures of a model's config.json, under the names that Hugging Face gives them."""
 
@@ -98,9 +127,38 @@ class ArchitectureFile(_File):
     head_dim: Count
     vocab_size: Count
     tie_word_embeddings: bool
+    layers: LayersFile | None = None
+    sliding_window: Count | None = None
+    num_global_key_value_heads: Count | None = None
+    global_head_dim: Count | None = None
+    kv_lora_rank: Count | None = None
+    qk_rope_head_dim: Count | None = None
+    state: StateFile | None = None
+    num_experts: Count | None = None
+    num_experts_per_tok: Count | None = None
+    moe_intermediate_size: Count | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> ArchitectureFile:
+        layers = self.layers or LayersFile(full=self.num_hidden_layers)
+        if layers.full + layers.sliding + layers.state > self.num_hidden_layers:
+            raise ValueError(f"layers add up to more than num_hidden_layers {self.num_hidden_layers}")
+        for needed, by in (
+            ("sliding_window", layers.sliding > 0),
+            ("state", layers.state > 0),
+            ("qk_rope_head_dim", self.kv_lora_rank is not None),
+        ):
+            if by and getattr(self, needed) is None:
+                raise ValueError(f"{needed} is missing: what a sequence takes can't be computed without it")
+        return self
 
     def build(self) -> Architecture:
-        return Architecture(**self.model_dump())
+        figures = self.model_dump(exclude={"layers", "state"})
+        return Architecture(
+            **figures,
+            layers=Layers(**self.layers.model_dump()) if self.layers else None,
+            state=State(**self.state.model_dump()) if self.state else None,
+        )
 
 
 class CardFile(_File):
@@ -121,6 +179,9 @@ class CardFile(_File):
     sampling: SamplingFile = SamplingFile()
     engine: dict[str, Any] = {}
     facts_from: str | None = None
+    family: str | None = None
+    weights_bytes: Count | None = None
+    ran: str | None = None
     sources: Annotated[list[SourceFile], Field(min_length=1)]
 
     @field_validator("parameters")
@@ -162,6 +223,9 @@ def parse_card(data: Any, where: str, base: Path) -> Card:
         sampling=read.sampling.build(),
         engine=read.engine,
         facts_from=read.facts_from,
+        family=read.family,
+        weights_bytes=read.weights_bytes,
+        ran=read.ran,
         sources=tuple(source.build(base) for source in read.sources),
     )
 

@@ -28,13 +28,20 @@ def card_to_data(card: Card) -> dict[str, Any]:
         "context_length": card.context_length,
         "dtype": card.dtype,
         "quantization": card.quantization,
-        "architecture": asdict(card.architecture),
+        "architecture": _known(asdict(card.architecture)),
         "reasoning": asdict(card.reasoning) if card.reasoning else None,
         "sampling": asdict(card.sampling) if card.sampling != Sampling() else None,
         "engine": dict(card.engine) or None,
         "facts_from": card.facts_from,
+        "family": card.family,
+        "weights_bytes": card.weights_bytes,
+        "ran": card.ran,
         "sources": [_source(source) for source in card.sources],
     }
+    return _known(data)
+
+
+def _known(data: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in data.items() if value is not None}
 
 
@@ -50,4 +57,4 @@ def _source(source: Source) -> dict[str, Any]:
             "sha256": source.sha256,
             "wheel": [asdict(part) for part in source.parts],
         }
-    return {key: value for key, value in data.items() if value is not None}
+    return _known(data)

@@ -7,6 +7,7 @@ already; which words it takes is `prompts`' matter, what an answer means is `bal
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from localtable.types import PART_OF_STEP, BallotTime, Letter, Step, Usage
 
@@ -61,15 +62,17 @@ class Draft:
     def changed_mind(self) -> bool:
         return self.vote is not None and self.previous_vote not in (None, self.vote.letter)
 
-    def with_statement(self, statement: Text) -> Draft:
+    def after_statement(self, statement: Text, usage: Usage) -> Draft:
         """The draft with a statement, or with one more attempt spent on an empty one."""
         attempts = self.attempts + 1
         kept = statement if statement.text or attempts >= MAX_ATTEMPTS else None
-        return replace(self, statement=kept, attempts=attempts)
+        return self.after("statement", usage, statement=kept, attempts=attempts)
 
-    def with_usage(self, step: Step, usage: Usage) -> Draft:
+    def after(self, step: Step, usage: Usage, **known: Any) -> Draft:
+        """The draft with what a step gave, `known` by this class's own names, and what it took."""
         part = PART_OF_STEP[step]
-        return replace(self, usage={**self.usage, part: self.usage.get(part, Usage()) + usage})
+        used = self.usage[part] + usage if part in self.usage else usage
+        return replace(self, usage={**self.usage, part: used}, **known)
 
 
 def next_step(draft: Draft, *, ballot_at: BallotTime, thinking: bool) -> Step | None:

@@ -14,7 +14,7 @@ from localtable.protocol import DEBATE
 from localtable.report.words import one_line, printable
 from localtable.runner.totals import matched_samples, run_totals, validity
 from localtable.store import Store
-from localtable.store.reading import right_by_condition
+from localtable.store.reading import count_states, first_failures, right_by_condition
 
 LISTED = 10
 """Failed debates that are named one by one."""
@@ -116,11 +116,7 @@ def _samples(store: Store) -> list[str]:
 
 
 def _failed(store: Store) -> list[str]:
-    failed = store.counts().debates["failed"]
-    rows = store.query(
-        "SELECT questions.name, conditions.name, reason FROM debates JOIN questions ON questions.id = debates.question"
-        " JOIN conditions ON conditions.id = condition WHERE state = 'failed' ORDER BY debates.id LIMIT ?",
-        LISTED,
-    )
-    lines = [f"failed: {question} ({condition}): {reason}" for question, condition, reason in rows]
+    conditions = [name for name, _ in store.conditions().values()]
+    failed = count_states(store, conditions)["failed"]
+    lines = [f"failed: {f.question} ({f.condition}): {f.reason}" for f in first_failures(store, conditions, LISTED)]
     return [*lines, f"and {failed - LISTED:,} more failed"] if failed > LISTED else lines

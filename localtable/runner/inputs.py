@@ -108,9 +108,15 @@ def require_same(stored: Run, given: Run, where: str) -> None:
     )
 
 
+_ABOUT = ("sources", "facts_from", "family", "ran")
+"""What a card says that changes no answer."""
+
+
 def _without_places(run: Run) -> Run:
-    """A run without where a machine has its weights: their hashes say whether they are the same."""
-    cards = {card_id: {k: v for k, v in card.items() if k != "sources"} for card_id, card in run.cards.items()}
+    """A run without where a machine has its weights, whose hashes say whether they are the same, and without what is
+    only said about a model.
+    """
+    cards = {card_id: {k: v for k, v in card.items() if k not in _ABOUT} for card_id, card in run.cards.items()}
     return replace(run, cards=cards, weights={card_id: found["weights"] for card_id, found in run.weights.items()})
 
 

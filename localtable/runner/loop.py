@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from localtable.engines.base import Completion, EngineInfo, Failure, Request, Tokens
@@ -26,9 +26,10 @@ from localtable.runner.events import (
 )
 from localtable.runner.models import Model
 from localtable.runner.open_debates import Entry, OpenDebates
+from localtable.runner.pending import Pending
 from localtable.runner.turns import TurnAtWork, begin_turn
 from localtable.runner.waiting import Waiting
-from localtable.scheduler.pool import EngineDied, EngineLoaded, EngineLoading, EnginePool, Generated, PoolEvent
+from localtable.scheduler.pool import EngineDied, EngineLoaded, EngineLoading, EnginePool, Generated, Outlook, PoolEvent
 from localtable.store import Generation, Key, Store, TurnRecord
 
 MAX_TRIES = 3
@@ -108,6 +109,7 @@ class Loop:
         self._should_stop = should_stop
         self._stream = stream
         self._open = OpenDebates(store, conditions)
+        self._pending = Pending(store, conditions)
         self._waiting = {
             model_id: Waiting(store, {n: len(sits[model_id].seats) for n, sits in models.items() if model_id in sits})
             for model_id in pool.slots
@@ -154,6 +156,9 @@ class Loop:
 
     def has_work(self, model_id: str) -> bool:
         return bool(self._held[model_id] or self._waiting[model_id])
+
+    def outlook(self, model_id: str, awake: Set[str]) -> Outlook:
+        return self._pending.outlook(model_id, awake)
 
     def take(self, model_id: str, info: EngineInfo, num_running: int) -> list[Request]:
         budget = self._budgets.get(model_id)
@@ -380,6 +385,7 @@ class Loop:
     def _fail(self, entry: Entry, error: LocaltableError) -> None:
         """A debate can't be finished: it is kept with its reason, and what engines still do for it is dropped."""
         entry.state = "failed"
+        self._pending.move(self._pending.of(entry), None)
         self._store.fail_debate(entry.id, error.message)
         self._drop(entry)
         self._open.forget(entry.id)
@@ -420,11 +426,13 @@ class Loop:
             )
         )
         self._release(turn)
+        before = self._pending.of(entry)
         entry.at_work.discard(finished.seat)
         entry.turns[finished.seat] = finished
         self._tell(TurnFinished(entry.debate, turn.round_number, finished))
         if len(entry.turns) == len(entry.debate.panel.seats):
             self._close_round(entry)
+        self._pending.move(before, self._pending.of(entry) if entry.state == "open" else None)
 
     def _release(self, turn: TurnAtWork) -> None:
         if turn.charged:

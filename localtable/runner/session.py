@@ -23,7 +23,7 @@ from localtable.runner.keys import engine_identity, request_key
 from localtable.runner.loop import Loop, Outcome
 from localtable.runner.manifest import session_facts, with_engines
 from localtable.runner.models import Model, build_models, longest_turns
-from localtable.runner.specs import build_specs
+from localtable.runner.placements import build_placements
 from localtable.scheduler.devices import find_device
 from localtable.scheduler.pool import EngineLoaded, EnginePool
 from localtable.scheduler.worker import Workers
@@ -130,27 +130,26 @@ def open_session(
         models = _read_models(panel, files, wording)
         sitting = {number: models_of(models, condition) for number, condition in conditions.items()}
         needs = longest_turns(sitting.values(), store.questions())
-        specs = build_specs(chosen.kind, models, needs, files, device, suite=suite)
+        placements = build_placements(chosen.kind, models, needs, files, device, suite=suite)
         facts = session_facts(chosen, device, models, store.option_counts())
         identities = {
             card_id: engine_identity(
-                spec,
+                placement.spec,
                 models[card_id].card,
                 files[card_id].weights_hash if card_id in files else None,
                 facts["versions"],
             )
-            for card_id, (spec, _) in specs.items()
+            for card_id, placement in placements.items()
         }
 
         def key_of(model_id: str, request: Request) -> Key:
             return request_key(identities[model_id], request, always_draws=chosen.kind == "scripted")
 
         pool = EnginePool(
-            specs,
-            capacity_bytes=device.free_bytes,
+            placements,
+            capacities=[device.free_bytes],
             start=workers.start,
             take_turns=device.kind == "cpu" and chosen.kind != "scripted",
-            loads_at_once=1,
         )
         store.begin_session(facts)
         session: Session | None = None

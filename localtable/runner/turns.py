@@ -122,11 +122,9 @@ class TurnAtWork:
                 opened = renderer.ballot_before(question, seat, self.shown, question.letters)
                 return opened + labels.prefix_ids, BALLOT_SAMPLING, labels
             case "thinking":
-                self.prompt_ids = renderer.statement(question, seat, self.shown)
                 bounded = replace(seat.sampling, max_tokens=seat.thinking.max_tokens, min_tokens=0)
-                return self.prompt_ids, bounded, None
+                return self._opened(), bounded, None
             case "statement":
-                self.prompt_ids = renderer.statement(question, seat, self.shown)
                 return self._before_statement(), seat.sampling, None
             case "ballot":
                 labels = self.model.labels_for_vote(len(question.options))
@@ -136,11 +134,16 @@ class TurnAtWork:
             case _:
                 return self._persuaded_prompt()
 
+    def _opened(self) -> tuple[int, ...]:
+        if not self.prompt_ids:
+            self.prompt_ids = self.model.renderer.statement(self.debate.question, self.seat, self.shown)
+        return self.prompt_ids
+
     def _before_statement(self) -> tuple[int, ...]:
         thinking = self.draft.thinking
         if thinking is None:
-            return self.prompt_ids
-        return self.prompt_ids + thinking.token_ids + self.model.renderer.think_closing(forced=thinking.cut)
+            return self._opened()
+        return self._opened() + thinking.token_ids + self.model.renderer.think_closing(forced=thinking.cut)
 
     def _statement_ids(self) -> tuple[int, ...]:
         assert self.draft.statement is not None
@@ -176,30 +179,28 @@ class TurnAtWork:
         """
         assert self.step is not None
         usage = Usage(completion.prompt_tokens, completion.cached_tokens, completion.completion_tokens)
-        self.draft = self.draft.with_usage(self.step, usage)
+        step, draft = self.step, self.draft
         self.tries = 0
-        match self.step:
+        match step:
             case "thinking":
-                self.draft = replace(self.draft, thinking=self._said(completion))
+                self.draft = draft.after(step, usage, thinking=self._said(completion))
             case "statement":
-                self.draft = self.draft.with_statement(self._said(completion))
+                self.draft = draft.after_statement(self._said(completion), usage)
             case "persuaded":
                 name = self._chosen(self.model.labels_for_peers(len(self.peers)), completion).chosen
                 own = self.model.renderer.wording.parts.ballot.own_reasoning
-                self.draft = replace(self.draft, persuaded=None if name == own else name, asked_who=True)
-            case _:
-                self._vote(request, completion)
+                self.draft = draft.after(step, usage, persuaded=None if name == own else name, asked_who=True)
+            case "before":
+                self.draft = draft.after(step, usage, before=self._vote(request, completion))
+            case "ballot":
+                self.draft = draft.after(step, usage, ballot=self._vote(request, completion))
 
-    def _vote(self, request: Request, completion: Completion) -> None:
+    def _vote(self, request: Request, completion: Completion) -> Vote:
         labels = self.model.labels_for_vote(len(self.debate.question.options))
         choice = self._chosen(labels, completion)
         token_id = labels.token_ids[self.debate.question.letters.index(choice.chosen)][0]
-        vote = Vote(choice.chosen, dict(choice.distribution), choice.tied, token_id)
         self.tail_ids = (*request.prompt_token_ids, token_id)
-        if self.step == "before":
-            self.draft = replace(self.draft, before=vote)
-        else:
-            self.draft = replace(self.draft, ballot=vote)
+        return Vote(choice.chosen, dict(choice.distribution), choice.tied, token_id)
 
     def _chosen(self, labels: LabelSet, completion: Completion) -> Choice:
         assert self.step is not None

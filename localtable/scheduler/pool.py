@@ -3,15 +3,14 @@
 The pool holds no queue: an engine that may work is asked what it has room for, and whoever has the work hands over
 that much. So what waits stays where it is ordered best, and prompts are rendered when an engine is about to read them.
 
-One rule: awake engines work on what is queued; when none of them has anything left and another model has work that
-doesn't fit beside them, what is idle is closed and that model is loaded. On a CPU the awake engines take turns, since
-two that compute on the same cores slow each other down by far more than half.
+Who sits where is decided by `policy.decide`; the pool does it, and tells what happened. On a CPU the awake engines take
+turns, since two that compute on the same cores slow each other down by far more than half.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from typing import Literal, Protocol
@@ -21,6 +20,7 @@ from localtable.errors import LocaltableError, PlacementError
 from localtable.scheduler.clock import Clock
 from localtable.scheduler.devices import GIB
 from localtable.scheduler.messages import Died, Events, FromWorker, Ready
+from localtable.scheduler.policy import Standing, decide
 from localtable.scheduler.worker import EngineHandle
 
 State = Literal["unloaded", "loading", "awake"]
@@ -65,8 +65,42 @@ class EngineDied:
 PoolEvent = EngineLoading | EngineLoaded | Generated | EngineDied
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a model has before it, in turns."""
+
+    waiting: int
+    """That wait for it now."""
+    coming: int
+    """That engines which are awake will open for it without any other."""
+    left: bool
+    """Whether there is anything left for it to do, now or in a later round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a model sits and what it takes."""
+
+    spec: EngineSpec
+    total_bytes: int
+    """On each of its devices."""
+    devices: tuple[int, ...] = (0,)
+    load_s: float = 1.0
+    """Seconds that a load is expected to take; after the first one, what it took counts."""
+    turn_s: float = 1.0
+    """Seconds of work that a turn is expected to be."""
+
+
 class Supply(Protocol):
     """Whoever has the work."""
+
+    def outlook(self, model_id: str, awake: Set[str]) -> Outlook:
+        """What a model has before it.
+
+        Args:
+            model_id: Of the model.
+            awake: Models whose engines can work now.
+        """
 
     def has_work(self, model_id: str) -> bool:
         """Whether anything waits for this model."""
@@ -85,8 +119,9 @@ class Supply(Protocol):
 class Slot:
     """One model's place in the pool."""
 
-    spec: EngineSpec
-    total_bytes: int
+    placement: Placement
+    load_s: float
+    """Seconds that its last load took, or that the first one is expected to take."""
     handle: EngineHandle | None = None
     state: State = "unloaded"
     info: EngineInfo | None = None
@@ -100,36 +135,34 @@ class EnginePool:
 
     def __init__(
         self,
-        specs: Mapping[str, tuple[EngineSpec, int]],
+        placements: Mapping[str, Placement],
         *,
-        capacity_bytes: int,
+        capacities: Sequence[int],
         start: Callable[[EngineSpec], EngineHandle],
         take_turns: bool,
-        loads_at_once: int,
     ) -> None:
         """Nothing is loaded yet.
 
         Args:
-            specs: By model id: what to load, and the bytes that it takes.
-            capacity_bytes: What all awake engines may take together.
+            placements: By model id, in the panel's order.
+            capacities: Bytes that engines may take, by device.
             start: Makes a handle from a spec.
             take_turns: Whether only one engine at a time generates.
-            loads_at_once: How many engines may load at the same time.
 
         Raises:
             PlacementError: A model is too big even alone.
         """
-        for model_id, (_, total) in specs.items():
-            if total > capacity_bytes:
+        for model_id, placement in placements.items():
+            room = min(capacities[device] for device in placement.devices)
+            if placement.total_bytes > room:
                 raise PlacementError(
-                    f"{model_id} needs {total / GIB:.1f} GiB; there are {capacity_bytes / GIB:.1f} GiB",
+                    f"{model_id} needs {placement.total_bytes / GIB:.1f} GiB; there are {room / GIB:.1f} GiB",
                     hint="Take a smaller or a quantised model, fewer seats or rounds, or raise --device-memory.",
                 )
-        self.slots = {model_id: Slot(spec, total) for model_id, (spec, total) in specs.items()}
-        self._capacity = capacity_bytes
+        self.slots = {model_id: Slot(placement, placement.load_s) for model_id, placement in placements.items()}
+        self._capacities = tuple(capacities)
         self._start = start
         self._take_turns = take_turns
-        self._loads_at_once = loads_at_once
         self._turn: str | None = None
         self._death: LocaltableError | None = None
         self.clock = Clock()
@@ -188,39 +221,40 @@ class EnginePool:
 
     def _place(self, supply: Supply) -> Iterable[str]:
         """Begin the loads that may begin now; yields the models."""
-        busy = {m for m, slot in self.slots.items() if slot.running or supply.has_work(m)}
-        for model_id in self._wanted(busy):
-            slot = self.slots[model_id]
-            loading = sum(s.state == "loading" for s in self.slots.values())
-            if loading >= self._loads_at_once:
+        while any(slot.state == "unloaded" for slot in self.slots.values()):
+            action = decide(self._standings(supply), self._capacities)
+            if action is None:
                 return
-            if not self._make_room(model_id, busy):
-                continue
-            slot.handle = self._start(slot.spec)
+            for model_id in action.instead_of:
+                self._unload(self.slots[model_id])
+            slot = self.slots[action.model_id]
+            slot.handle = self._start(slot.placement.spec)
             slot.state, slot.since = "loading", time.monotonic()
             slot.activations += 1
-            yield model_id
+            yield action.model_id
 
-    def _wanted(self, busy: Set[str]) -> list[str]:
-        """Models that aren't loaded, those with work first; one that has none is loaded ahead if it fits."""
-        waiting = [m for m, slot in self.slots.items() if slot.state == "unloaded"]
-        ahead = [m for m in waiting if m not in busy and self.slots[m].activations == 0]
-        return [m for m in waiting if m in busy] + ahead
+    def _standings(self, supply: Supply) -> list[Standing]:
+        awake = {m for m, slot in self.slots.items() if slot.state == "awake"}
+        # Where no engine has anything to do, nothing comes of them, whatever the debates seem to wait for: a turn can
+        # wait for another debate's.
+        at_work = any(self.slots[m].running or supply.has_work(m) for m in awake)
+        return [self._standing(m, supply, awake, at_work=at_work) for m in self.slots]
 
-    def _make_room(self, model_id: str, busy: Set[str]) -> bool:
-        wanted = self.slots[model_id]
-        resident = {m: slot for m, slot in self.slots.items() if slot.state != "unloaded"}
-        free = self._capacity - sum(slot.total_bytes for slot in resident.values())
-        if wanted.total_bytes <= free:
-            return True
-        if model_id not in busy or any(m in busy or slot.state == "loading" for m, slot in resident.items()):
-            return False
-        for slot in sorted(resident.values(), key=lambda slot: slot.since):
-            self._unload(slot)
-            free += slot.total_bytes
-            if wanted.total_bytes <= free:
-                return True
-        return False
+    def _standing(self, model_id: str, supply: Supply, awake: Set[str], *, at_work: bool) -> Standing:
+        slot, outlook = self.slots[model_id], supply.outlook(model_id, awake)
+        waiting = max(outlook.waiting - len(slot.running), 1) if supply.has_work(model_id) else 0
+        return Standing(
+            model_id,
+            "changing" if slot.state == "loading" else slot.state,
+            slot.placement.devices,
+            slot.placement.total_bytes,
+            running=len(slot.running),
+            waiting=waiting,
+            coming=outlook.coming if at_work else 0,
+            waiting_s=waiting * slot.placement.turn_s,
+            activate_s=slot.load_s,
+            return_s=slot.load_s if outlook.left else 0.0,
+        )
 
     def _unload(self, slot: Slot) -> None:
         if slot.handle is not None:
@@ -253,8 +287,8 @@ class EnginePool:
     def _take(self, model_id: str, message: FromWorker) -> list[PoolEvent]:
         slot = self.slots[model_id]
         if isinstance(message, Ready):
-            slot.state, slot.info = "awake", message.info
-            return [EngineLoaded(model_id, message.info, time.monotonic() - slot.since)]
+            slot.state, slot.info, slot.load_s = "awake", message.info, time.monotonic() - slot.since
+            return [EngineLoaded(model_id, message.info, slot.load_s)]
         if isinstance(message, Died):
             was_awake, lost = slot.state == "awake", tuple(sorted(slot.running))
             slot.handle, slot.state = None, "unloaded"

@@ -98,9 +98,12 @@ def unpack(packed: bytes) -> tuple[int, ...]:
     return tuple(token_ids)
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)  # json.dumps would make one each time
+
+
 def dump(value: Any) -> str:
     """A value as JSON."""
-    return json.dumps(value, ensure_ascii=False)
+    return _ENCODER.encode(value)
 
 
 def now() -> str:

@@ -11,6 +11,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -184,13 +185,21 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """SQLite's errors become this program's."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        _raise(error, path)
+@dataclass(frozen=True, slots=True)
+class translated:
+    """SQLite's errors become this program's.
+
+    Named as the function that it is used as; with a generator it would cost as much as a small statement.
+    """
+
+    path: Path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            _raise(error, self.path)
 
 
 def _raise(error: sqlite3.Error, path: Path) -> NoReturn:

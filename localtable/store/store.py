@@ -45,6 +45,8 @@ class Store:
         self.path = path
         self._connection = connection
         self._in_transaction = False
+        self._began = ""
+        """When the transaction did: the time of everything in it."""
         self._session: int | None = None
         self._texts: dict[str, int] = {}
         """Numbers of texts that were stored last: what seats share comes several times in a row."""
@@ -271,7 +273,7 @@ class Store:
                 pack(generation.token_ids),
                 generation.finish_reason,
                 generation.stop_token_id,
-                json.dumps(generation.logprobs),
+                dump(generation.logprobs),
                 generation.seconds,
                 generation.origin,
                 self._session,
@@ -285,6 +287,8 @@ class Store:
     def add_turn(self, record: TurnRecord) -> None:
         """Keep a finished turn."""
         turn = record.turn
+        with translated(self.path):
+            self._begin()
         cursor = self._write(
             "INSERT INTO turns (debate, round, seat, model, position, prompt_shared, prompt_own, statement, reasoning,"
             " reasoning_truncated, stated, changed_mind, finish_reason, truncated, seed, attempts, names_letter,"
@@ -310,7 +314,7 @@ class Store:
                 int(turn.names_letter),
                 turn.peers_cut,
                 int(record.reused),
-                now(),
+                self._began,
                 self._session,
             ),
         )
@@ -332,7 +336,7 @@ class Store:
                 int(counts),
                 ballot.vote,
                 dump(ballot.tied),
-                json.dumps(ballot.distribution),
+                dump(ballot.distribution),
                 ballot.persuaded_by,
                 ballot.label_mass,
             ),
@@ -435,14 +439,18 @@ class Store:
 
     def _write(self, sql: str, arguments: Sequence[Any]) -> sqlite3.Cursor:
         with translated(self.path):
-            if not self._in_transaction:
-                self._connection.execute("BEGIN IMMEDIATE")
-                self._in_transaction = True
+            self._begin()
             try:
                 return self._connection.execute(sql, arguments)
             except sqlite3.Error:
                 self._give_up()
                 raise
+
+    def _begin(self) -> None:
+        if not self._in_transaction:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._in_transaction = True
+            self._began = now()
 
     def _give_up(self) -> None:
         """Drop what is not committed: SQLite has done so already on a full disk."""

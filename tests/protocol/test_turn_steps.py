@@ -41,7 +41,7 @@ def steps(
             case "thinking":
                 draft = replace(draft, thinking=text())
             case "statement":
-                draft = draft.with_statement(text())
+                draft = draft.after_statement(text(), Usage())
             case "ballot":
                 draft = replace(draft, ballot=vote(after))
             case "persuaded":
@@ -79,16 +79,16 @@ def test_nobody_changes_a_mind_in_the_first_round() -> None:
 
 def test_an_empty_statement_is_asked_for_once_more_and_then_kept() -> None:
     draft = Draft("Ada", 1, None, 2)
-    draft = draft.with_statement(text(""))
+    draft = draft.after_statement(text(""), Usage())
     assert (draft.statement, draft.attempts) == (None, 1)
     assert next_step(draft, ballot_at="after", thinking=False) == "statement"
-    draft = draft.with_statement(text(""))
+    draft = draft.after_statement(text(""), Usage())
     assert (draft.statement, draft.attempts) == (text(""), MAX_ATTEMPTS)
     assert next_step(draft, ballot_at="after", thinking=False) == "ballot"
 
 
 def test_a_second_attempt_that_says_something_is_kept() -> None:
-    draft = Draft("Ada", 1, None, 2).with_statement(text("")).with_statement(text("Yes."))
+    draft = Draft("Ada", 1, None, 2).after_statement(text(""), Usage()).after_statement(text("Yes."), Usage())
     assert draft.statement == text("Yes.")
     assert draft.attempts == 2
 
@@ -96,7 +96,7 @@ def test_a_second_attempt_that_says_something_is_kept() -> None:
 def test_usage_adds_up_by_part() -> None:
     draft = Draft("Ada", 1, None, 2)
     for step in ("before", "thinking", "statement", "statement", "ballot", "persuaded"):
-        draft = draft.with_usage(step, Usage(10, 4, 1))
+        draft = draft.after(step, Usage(10, 4, 1))
     assert draft.usage == {
         "ballot": Usage(30, 12, 3),
         "thinking": Usage(10, 4, 1),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,16 @@ from builders import CARD, make_panel, make_question, record, write_script
 from localtable.engines.base import Completion, EngineInfo, EngineSpec, Origin, Request
 from localtable.errors import EngineError, PlacementError
 from localtable.scheduler.devices import GIB
-from localtable.scheduler.pool import EngineDied, EngineLoaded, EngineLoading, EnginePool, Generated, PoolEvent
+from localtable.scheduler.pool import (
+    EngineDied,
+    EngineLoaded,
+    EngineLoading,
+    EnginePool,
+    Generated,
+    Outlook,
+    Placement,
+    PoolEvent,
+)
 from localtable.scheduler.worker import EngineHandle, InlineEngine
 from localtable.scripted_vocabulary import END_OF_TURN
 from localtable.types import Sampling
@@ -37,6 +46,7 @@ class Queues:
 
     def __init__(self) -> None:
         self.waiting: dict[str, list[Request]] = defaultdict(list)
+        self.served: set[str] = set()
 
     def put(self, model_id: str, requests: Sequence[Request]) -> None:
         self.waiting[model_id].extend(requests)
@@ -44,7 +54,12 @@ class Queues:
     def has_work(self, model_id: str) -> bool:
         return bool(self.waiting[model_id])
 
+    def outlook(self, model_id: str, awake: Set[str]) -> Outlook:
+        waiting = len(self.waiting[model_id])
+        return Outlook(waiting, 0, bool(waiting) or model_id not in self.served)
+
     def take(self, model_id: str, info: EngineInfo, num_running: int) -> list[Request]:
+        self.served.add(model_id)
         return self.waiting.pop(model_id, [])
 
 
@@ -58,11 +73,10 @@ class Pool:
         self.handles: list[EngineHandle] = []
         self.supply = Queues()
         self.pool = EnginePool(
-            {name: (spec(name, script), size) for name, size in sizes.items()},
-            capacity_bytes=capacity,
+            {name: Placement(spec(name, script), size) for name, size in sizes.items()},
+            capacities=[capacity],
             start=self._start,
             take_turns=take_turns,
-            loads_at_once=1,
         )
 
     def _start(self, spec: EngineSpec) -> EngineHandle:

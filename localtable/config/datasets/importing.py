@@ -18,8 +18,8 @@ from localtable.config.datasets.conversion import Converted, Converter, RowError
 from localtable.config.datasets.reading import read_rows
 from localtable.config.datasets.schemas import Schema
 from localtable.config.datasets.selection import Source, SourceFile
-from localtable.config.datasets.whole_file import WholeFile
 from localtable.errors import ConfigError
+from localtable.whole_file import WholeFile
 
 MAX_LISTED = 100
 """Rows left out that the record names; all of them are counted."""

@@ -11,6 +11,7 @@ from localtable.errors import ConfigError, PlacementError
 from localtable.runner.models import Model
 from localtable.scheduler.devices import Device, parse_size
 from localtable.scheduler.memory import EngineBytes, kv_cache_bytes, weights_bytes
+from localtable.scheduler.pool import Placement
 from localtable.types import Card
 from localtable.weights import ModelFiles
 
@@ -21,6 +22,10 @@ OWN_ARGUMENTS = ("max_model_len", "max_num_seqs", "dtype", "kv_cache_memory_byte
 DTYPES = ("bfloat16", "float16", "float32")
 SUITE_NUM_SEQS = {"cpu": 64, "mps": 32, "cuda": 256}
 """Turns that an engine works on at once in a suite. On 2 cores SmolLM2 gains nothing beyond (docs/benchmarks.md)."""
+LOAD_BYTES_PER_S = 1e9
+"""Until a model has been loaded once: how fast it is."""
+TURN_PARAMETERS_PER_S = 1e9
+"""The same for turns: what they are to each other matters, and they grow with the parameters that a token needs."""
 SHARE = 0.9
 """Of the memory that weights and activations leave: what a suite's caches take together."""
 
@@ -42,7 +47,7 @@ class _Need:
     """The user said how much."""
 
 
-def build_specs(
+def build_placements(
     kind: str,
     models: Mapping[str, Model],
     needs: Mapping[str, int],
@@ -50,7 +55,7 @@ def build_specs(
     device: Device,
     *,
     suite: bool,
-) -> dict[str, tuple[EngineSpec, int]]:
+) -> dict[str, Placement]:
     """What to load, and the bytes that it takes, by model id.
 
     A debate's engine holds the turns of its seats. A suite's holds as many as are worth it, and its cache shrinks to
@@ -63,7 +68,7 @@ def build_specs(
     """
     wanted = {card_id: _need(kind, model, needs[card_id], device, suite=suite) for card_id, model in models.items()}
     left = device.free_bytes - sum(need.fixed_bytes for need in wanted.values())
-    specs = {}
+    placements = {}
     for card_id, model in models.items():
         need = wanted[card_id]
         cache = need.cache_bytes
@@ -85,8 +90,13 @@ def build_specs(
             device=device.torch_name,
             arguments={name: value for name, value in _given(model).items() if name not in OWN_ARGUMENTS},
         )
-        specs[card_id] = (spec, 0 if kind == "scripted" else need.fixed_bytes + cache)
-    return specs
+        placements[card_id] = Placement(
+            spec,
+            0 if kind == "scripted" else need.fixed_bytes + cache,
+            load_s=need.fixed_bytes / LOAD_BYTES_PER_S,
+            turn_s=model.card.active_parameters / TURN_PARAMETERS_PER_S,
+        )
+    return placements
 
 
 def _need(kind: str, model: Model, longest: int, device: Device, *, suite: bool) -> _Need:
