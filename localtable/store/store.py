@@ -343,8 +343,9 @@ class Store:
         )
 
     def _text(self, text: str) -> int:
-        known = self._texts.get(text)
+        known = self._texts.pop(text, None)
         if known is not None:
+            self._texts[text] = known  # the latest again: what seats are told stays, what they say goes
             return known
         sha256 = hashlib.sha256(text.encode()).digest()
         cursor = self._write("INSERT OR IGNORE INTO texts (sha256, text) VALUES (?, ?)", (sha256, text))
