@@ -17,6 +17,7 @@ from functools import lru_cache
 
 from localtable.types import LETTERS, Letter, Question
 
+_WORD = re.compile(r"\w")
 _BOXED = re.compile(r"\${0,2}\\boxed\{(?:\\text(?:bf)?\{)?([^{}]*)\}+\${0,2}")
 _MARKS = re.compile(r"\*\*|__|`+|</?(?:answer|b|i|em|strong)>")
 _LEAD = re.compile(
@@ -46,10 +47,10 @@ _NAMES_LETTER = (
 
 def stated_vote(statement: str, question: Question) -> Letter | None:
     """The letter of the option that the statement's own last line names, or None."""
-    lines = [line for line in map(_unmarked, statement.splitlines()) if re.search(r"\w", line)]
-    if not lines:
+    lines = map(_unmarked, reversed(statement.splitlines()))
+    last = next((line for line in lines if _WORD.search(line)), None)
+    if last is None:
         return None
-    last = lines[-1]
     ends = [lead.end() for lead in _LEAD.finditer(last)]
     led = [last[end:] for end in (*ends[:1], *ends[-1:]) if _core(last[end:])]
     for text in (*led, last):
