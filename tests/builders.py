@@ -26,7 +26,7 @@ from localtable.runner.keys import request_key
 from localtable.runner.loop import Loop, Outcome
 from localtable.runner.models import Model, build_models, longest_turns
 from localtable.runner.session import models_of
-from localtable.scheduler.pool import EnginePool, Placement
+from localtable.scheduler.pool import EnginePool, Placement, Swap
 from localtable.scheduler.worker import EngineHandle, InlineEngine
 from localtable.store import IN_MEMORY, Store
 from localtable.types import Ballot, Card, Panel, Question, Round, Stop, Transcript, Turn, Usage
@@ -216,6 +216,8 @@ def record(
     repeats: int = 1,
     max_num_seqs: int = 64,
     always_draws: bool = True,
+    swap: Swap = "reload",
+    asleep_bytes: int = 0,
 ) -> Recorded:
     """Hold debates in the real loop, store and pool, with every request that reaches an engine written down.
 
@@ -228,6 +230,8 @@ def record(
         controls: Further conditions.
         repeats: Of each debate.
         max_num_seqs: Rows of each engine.
+        swap: How models make room for each other.
+        asleep_bytes: What each keeps while it sleeps.
         always_draws: False treats a greedy request's seed as real engines do: as nothing.
     """
     wording = load_wording(panel.prompts)
@@ -257,7 +261,10 @@ def record(
         for card_id in models
     }
     pool = EnginePool(
-        {card_id: Placement(spec, (sizes or {}).get(card_id, 0)) for card_id, spec in specs.items()},
+        {
+            card_id: Placement(spec, (sizes or {}).get(card_id, 0), swap=swap, asleep_bytes=asleep_bytes)
+            for card_id, spec in specs.items()
+        },
         capacities=[capacity],
         start=start,
         take_turns=False,

@@ -10,9 +10,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, Literal
 
+from localtable.errors import EngineError
 from localtable.types import FinishReason, Sampling
+
+SleepLevel = Literal[1, 2]
+"""What sleeps keeps its process and gives back the device's memory: at level 1 the weights go to host memory, at level
+2 they are dropped and read again; the cache is lost at both (vLLM's meaning)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,7 @@ class EngineInfo:
     versions: Mapping[str, str]
     arguments: Mapping[str, Any]
     """What the engine was really started with."""
+    supports_sleep: bool = False
 
 
 class Engine(ABC):
@@ -149,8 +155,6 @@ class Engine(ABC):
     served (longer than `max_model_len`, an id outside the vocabulary, a regex that allows nothing) is a `Failure` and
     harms no other; an empty batch is legal; `close` may be called twice.
     """
-
-    supports_sleep: ClassVar[bool] = False
 
     interrupt: Callable[[], bool] = staticmethod(lambda: False)
     """Whoever drives the engine may set this. It is asked between two decode steps; where it says yes, `step` comes
@@ -175,6 +179,22 @@ class Engine(ABC):
     @abstractmethod
     def info(self) -> EngineInfo:
         """What was loaded, with which settings."""
+
+    def sleep(self, level: SleepLevel) -> None:
+        """Give back the device's memory until `wake`, with nothing unfinished; only where `info` says `supports_sleep`.
+
+        Raises:
+            EngineError: The engine can't sleep, or has requests.
+        """
+        raise EngineError(f"{type(self).__name__} can't sleep", hint="Close it and load it anew.")
+
+    def wake(self) -> None:
+        """Take back what `sleep` gave; prefixes have to be computed again.
+
+        Raises:
+            EngineError: The engine can't sleep.
+        """
+        raise EngineError(f"{type(self).__name__} can't sleep", hint="Close it and load it anew.")
 
     @abstractmethod
     def close(self) -> None:

@@ -17,7 +17,17 @@ from pydantic import BaseModel, ConfigDict
 
 import localtable
 from localtable.engines.admission import refusal, require_unique
-from localtable.engines.base import Completion, Engine, EngineInfo, EngineSpec, Event, Failure, Request, Tokens
+from localtable.engines.base import (
+    Completion,
+    Engine,
+    EngineInfo,
+    EngineSpec,
+    Event,
+    Failure,
+    Request,
+    SleepLevel,
+    Tokens,
+)
 from localtable.engines.guides import Guides
 from localtable.engines.script import Script, ScriptedTurn, load_script
 from localtable.engines.scripted_answers import answer
@@ -75,9 +85,12 @@ class ScriptedEngine(Engine):
         self._unfinished: dict[str, _Playing] = {}
         self._failed_once: set[tuple[int, str, int, str, int]] = set()
         self._dead: str | None = None
+        self._asleep = False
 
     def submit(self, requests: Sequence[Request]) -> None:
         self._require_alive()
+        if self._asleep:
+            raise EngineError(f"{self._spec.model_id} is asleep", hint="Wake it first.")
         require_unique(requests, self._unfinished.keys())
         self._unfinished |= {request.request_id: _Playing(request) for request in requests}
 
@@ -117,7 +130,21 @@ class ScriptedEngine(Engine):
             kv_cache_bytes=None,
             versions={"localtable": localtable.__version__},
             arguments=dict(self._spec.arguments),
+            supports_sleep=True,
         )
+
+    def sleep(self, level: SleepLevel) -> None:
+        self._require_alive()
+        if self._unfinished:
+            raise EngineError(
+                f"{self._spec.model_id} can't sleep with {len(self._unfinished)} unfinished requests",
+                hint="Wait for them, or abort them.",
+            )
+        self._asleep = True
+
+    def wake(self) -> None:
+        self._require_alive()
+        self._asleep = False
 
     def close(self) -> None:
         self._unfinished.clear()

@@ -17,7 +17,17 @@ from typing import Any
 
 from localtable.engines import environment
 from localtable.engines.admission import refusal, require_unique
-from localtable.engines.base import Completion, Engine, EngineInfo, EngineSpec, Event, Failure, Request, Tokens
+from localtable.engines.base import (
+    Completion,
+    Engine,
+    EngineInfo,
+    EngineSpec,
+    Event,
+    Failure,
+    Request,
+    SleepLevel,
+    Tokens,
+)
 from localtable.engines.vllm_arguments import (
     MAX_LOGPROBS,
     engine_arguments,
@@ -28,7 +38,7 @@ from localtable.engines.vllm_arguments import (
 from localtable.engines.vllm_grammar import Grammars
 from localtable.engines.vllm_sampling import find_nucleus_faster
 from localtable.engines.vllm_startup import skip_needless_work
-from localtable.errors import EngineLoadError, LocaltableError
+from localtable.errors import EngineError, EngineLoadError, LocaltableError
 
 IDLE_STEP_S = 0.001
 """A step shorter than this ran no model: vLLM returns at once while a grammar compiles."""
@@ -69,6 +79,7 @@ class VllmEngine(Engine):
         self._grammars = Grammars(config.model_config)
         self._open: dict[str, _Open] = {}
         self._refused: list[Event] = []
+        self._sleep_level: SleepLevel | None = None
         # In the background, so that the first statements don't wait for what the first ballot needs.
         threading.Thread(target=self._grammars.warm, daemon=True, name="localtable-vocabulary").start()
 
@@ -122,7 +133,37 @@ class VllmEngine(Engine):
             kv_cache_bytes=cache.kv_cache_memory_bytes,
             versions=_versions(),
             arguments=shown(self._arguments),
+            supports_sleep=self._supports_sleep,
         )
+
+    @property
+    def _supports_sleep(self) -> bool:
+        # Without the option vLLM's own sleep() frees nothing and says so in its log alone (cpu_worker.py, 0.32).
+        return bool(self._engine.model_config.enable_sleep_mode)
+
+    def sleep(self, level: SleepLevel) -> None:
+        if not self._supports_sleep:
+            super().sleep(level)
+        if self._open:
+            # With requests in flight vLLM touches memory that is gone (vLLM issue 28714).
+            raise EngineError(
+                f"{self._spec.model_id} can't sleep with {len(self._open)} unfinished requests",
+                hint="Wait for them, or abort them.",
+            )
+        self._engine.sleep(level)
+        self._sleep_level = level
+
+    def wake(self) -> None:
+        if self._sleep_level == 2:
+            # In this order: weights that are not read again are noise, and nothing would say so (vLLM issue 29341).
+            self._engine.wake_up(["weights"])
+            self._engine.collective_rpc("reload_weights")
+            self._engine.wake_up(["kv_cache"])
+        elif self._sleep_level == 1:
+            self._engine.wake_up()
+        else:
+            super().wake()
+        self._sleep_level = None
 
     def close(self) -> None:
         if self._engine is None:

@@ -91,6 +91,8 @@ class Session:
             {model_id: slot.activations for model_id, slot in self._pool.slots.items()},
             ended=ended,
         )
+        over = self._pool.timeline.take()
+        self._store.add_timeline((i.model_id, i.devices, i.phase, i.began_s, i.ended_s) for i in over)
         self._store.commit()
 
 

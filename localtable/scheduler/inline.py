@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from localtable.engines.base import Engine, EngineSpec, Request, Tokens
+from localtable.engines.base import Engine, EngineSpec, Request, SleepLevel, Tokens
 from localtable.engines.registry import create_engine
 from localtable.errors import LocaltableError
-from localtable.scheduler.messages import Died, EngineHandle, Events, FromWorker, Ready
+from localtable.scheduler.messages import Changed, Died, EngineHandle, Events, FromWorker, Ready
 
 
 class InlineEngine(EngineHandle):
@@ -49,6 +49,24 @@ class InlineEngine(EngineHandle):
         if self._engine is not None:
             self._engine.abort(request_ids)
         self._unfinished.difference_update(request_ids)
+
+    def sleep(self, level: SleepLevel) -> None:
+        self._change(lambda engine: engine.sleep(level), asleep=True)
+
+    def wake(self) -> None:
+        self._change(lambda engine: engine.wake(), asleep=False)
+
+    def _change(self, change: Callable[[Engine], None], *, asleep: bool) -> None:
+        if self._engine is None:
+            return
+        began = time.monotonic()
+        try:
+            change(self._engine)
+        except LocaltableError as error:
+            self._die(error)
+        else:
+            self._waiting.append(Changed(asleep, time.monotonic() - began))
+        self._ring()
 
     def poll(self) -> list[FromWorker]:
         if self._engine is not None and self._unfinished:

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from localtable.engines.base import EngineInfo, EngineSpec, Event, Request
+from localtable.engines.base import EngineInfo, EngineSpec, Event, Request, SleepLevel
 from localtable.errors import LocaltableError
 
 
@@ -35,6 +35,18 @@ class Abort:
 
 
 @dataclass(frozen=True, slots=True)
+class Sleep:
+    """To the worker: give back the device's memory."""
+
+    level: SleepLevel
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """To the worker: take it back."""
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """To the worker: free the device and end."""
 
@@ -45,6 +57,14 @@ class Ready:
 
     info: EngineInfo
     load_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """From the worker: it sleeps, or it is awake again."""
+
+    asleep: bool
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +83,8 @@ class Died:
     error: LocaltableError
 
 
-ToWorker = Load | Submit | Abort | Close
-FromWorker = Ready | Events | Died
+ToWorker = Load | Submit | Abort | Sleep | Wake | Close
+FromWorker = Ready | Events | Changed | Died
 
 
 class EngineHandle(ABC):
@@ -83,6 +103,14 @@ class EngineHandle(ABC):
     @abstractmethod
     def abort(self, request_ids: Sequence[str]) -> None:
         """Forget requests; completions that are already on their way still arrive."""
+
+    @abstractmethod
+    def sleep(self, level: SleepLevel) -> None:
+        """Put an engine to sleep that has nothing to do; `Changed` follows."""
+
+    @abstractmethod
+    def wake(self) -> None:
+        """Wake it; `Changed` follows."""
 
     @abstractmethod
     def poll(self) -> list[FromWorker]:

@@ -16,14 +16,23 @@ from multiprocessing.connection import wait
 from typing import Literal, Protocol
 
 from localtable.engines.base import EngineInfo, EngineSpec, Event, Request, Tokens
-from localtable.errors import LocaltableError, PlacementError
+from localtable.errors import LocaltableError, PlacementError, PrerequisiteError
+from localtable.scheduler import policy
 from localtable.scheduler.clock import Clock
 from localtable.scheduler.devices import GIB
-from localtable.scheduler.messages import Died, Events, FromWorker, Ready
+from localtable.scheduler.messages import Changed, Died, Events, FromWorker, Ready
 from localtable.scheduler.policy import Standing, decide
+from localtable.scheduler.timeline import Timeline
 from localtable.scheduler.worker import EngineHandle
 
-State = Literal["unloaded", "loading", "awake"]
+State = Literal["unloaded", "loading", "awake", "falling asleep", "asleep", "waking"]
+Swap = Literal["none", "sleep_1", "sleep_2", "reload"]
+"""How a model makes room: it never has to, it sleeps at level 1 or 2, or it is closed and loaded anew."""
+CHANGING = ("loading", "falling asleep", "waking")
+MEMORY_WAIT_S = 60.0
+"""How long memory that an engine has given back may take to be seen free: a driver frees it after the process."""
+_STATES: Mapping[State, policy.State] = {"unloaded": "unloaded", "awake": "awake", "asleep": "asleep"}
+"""The states as the rule knows them; the others are changes under way."""
 IDLE_WAIT_S = 0.2
 """How long one poll waits at most, so that a caller sees its own stop flag soon."""
 
@@ -89,6 +98,11 @@ class Placement:
     """Seconds that a load is expected to take; after the first one, what it took counts."""
     turn_s: float = 1.0
     """Seconds of work that a turn is expected to be."""
+    swap: Swap = "reload"
+    asleep_bytes: int = 0
+    """What it keeps on each of its devices while it sleeps."""
+    wake_s: float = 1.0
+    """Seconds that waking is expected to take; after the first time, what it took counts."""
 
 
 class Supply(Protocol):
@@ -122,6 +136,8 @@ class Slot:
     placement: Placement
     load_s: float
     """Seconds that its last load took, or that the first one is expected to take."""
+    wake_s: float
+    """The same of waking."""
     handle: EngineHandle | None = None
     state: State = "unloaded"
     info: EngineInfo | None = None
@@ -140,6 +156,7 @@ class EnginePool:
         capacities: Sequence[int],
         start: Callable[[EngineSpec], EngineHandle],
         take_turns: bool,
+        free_bytes: Callable[[int], int] | None = None,
     ) -> None:
         """Nothing is loaded yet.
 
@@ -148,6 +165,8 @@ class EnginePool:
             capacities: Bytes that engines may take, by device.
             start: Makes a handle from a spec.
             take_turns: Whether only one engine at a time generates.
+            free_bytes: What a device says is free, where it can be asked: before an engine takes memory that another
+                has given back, it must be there.
 
         Raises:
             PlacementError: A model is too big even alone.
@@ -159,13 +178,16 @@ class EnginePool:
                     f"{model_id} needs {placement.total_bytes / GIB:.1f} GiB; there are {room / GIB:.1f} GiB",
                     hint="Take a smaller or a quantised model, fewer seats or rounds, or raise --device-memory.",
                 )
-        self.slots = {model_id: Slot(placement, placement.load_s) for model_id, placement in placements.items()}
+        self.slots = {m: Slot(placement, placement.load_s, placement.wake_s) for m, placement in placements.items()}
         self._capacities = tuple(capacities)
         self._start = start
         self._take_turns = take_turns
         self._turn: str | None = None
         self._death: LocaltableError | None = None
+        self._free_bytes = free_bytes
+        self._lacking_since: float | None = None
         self.clock = Clock()
+        self.timeline = Timeline()
 
     # ── what a runner calls ───────────────────────────────────────────────────────────────────────────────
 
@@ -184,7 +206,7 @@ class EnginePool:
         if events:
             return events
         # What needed no engine may have opened more: then there is nothing to wait for.
-        at_work = any(slot.running or slot.state == "loading" for slot in self.slots.values())
+        at_work = any(slot.running or slot.state in CHANGING for slot in self.slots.values())
         patience = timeout_s if at_work or not any(map(supply.has_work, self.slots)) else 0.0
         until = None
         for model_id, message in self._wait(patience):
@@ -200,7 +222,7 @@ class EnginePool:
         slots = self.slots.values()
         self.clock.mark(
             generating=any(slot.running for slot in slots),
-            loading=any(slot.state == "loading" for slot in slots),
+            loading=any(slot.state in CHANGING for slot in slots),
             generated_until=generated_until,
         )
 
@@ -214,24 +236,71 @@ class EnginePool:
 
     def close(self) -> None:
         """End all engines; safe to call twice."""
-        for slot in self.slots.values():
-            self._unload(slot)
+        for model_id in self.slots:
+            self._unload(model_id)
 
     # ── where engines sit ─────────────────────────────────────────────────────────────────────────────────
 
     def _place(self, supply: Supply) -> Iterable[str]:
-        """Begin the loads that may begin now; yields the models."""
-        while any(slot.state == "unloaded" for slot in self.slots.values()):
+        """Begin the changes that may begin now; yields the models that load or wake."""
+        while any(slot.state in ("unloaded", "asleep") for slot in self.slots.values()):
             action = decide(self._standings(supply), self._capacities)
             if action is None:
                 return
             for model_id in action.instead_of:
-                self._unload(self.slots[model_id])
-            slot = self.slots[action.model_id]
-            slot.handle = self._start(slot.placement.spec)
-            slot.state, slot.since = "loading", time.monotonic()
-            slot.activations += 1
+                self._put_away(model_id, close=action.close)
+            if any(self.slots[model_id].state == "falling asleep" for model_id in action.instead_of):
+                return  # the rule is asked again when they sleep
+            if not self._memory_is_there(self.slots[action.model_id]):
+                return
+            self._activate(action.model_id)
             yield action.model_id
+
+    def _activate(self, model_id: str) -> None:
+        slot = self.slots[model_id]
+        slot.since = time.monotonic()
+        slot.activations += 1
+        if slot.state == "asleep":
+            assert slot.handle is not None
+            slot.handle.wake()
+            slot.state = "waking"
+        else:
+            slot.handle = self._start(slot.placement.spec)
+            slot.state = "loading"
+        self.timeline.begin(model_id, slot.placement.devices, "wake" if slot.state == "waking" else "load")
+
+    def _put_away(self, model_id: str, *, close: bool) -> None:
+        slot = self.slots[model_id]
+        sleeps = slot.placement.swap in ("sleep_1", "sleep_2") and slot.info is not None and slot.info.supports_sleep
+        if close or not sleeps or slot.handle is None:
+            self._unload(model_id)
+            return
+        slot.handle.sleep(1 if slot.placement.swap == "sleep_1" else 2)
+        slot.state, slot.since = "falling asleep", time.monotonic()
+        self.timeline.begin(model_id, slot.placement.devices, "sleep")
+
+    def _memory_is_there(self, slot: Slot) -> bool:
+        """Whether the devices themselves say that an engine fits; a process that has ended may still hold some.
+
+        Raises:
+            PrerequisiteError: It is still not there after a minute: somebody else holds it.
+        """
+        if self._free_bytes is None:
+            return True
+        kept = slot.placement.asleep_bytes if slot.state == "asleep" else 0
+        needed = slot.placement.total_bytes - kept
+        free = min(self._free_bytes(device) for device in slot.placement.devices)
+        if free >= needed:
+            self._lacking_since = None
+            return True
+        self._lacking_since = self._lacking_since or time.monotonic()
+        if time.monotonic() - self._lacking_since > MEMORY_WAIT_S:
+            raise PrerequisiteError(
+                f"{slot.placement.spec.model_id} needs {needed / GIB:.1f} GiB of device memory; "
+                f"{free / GIB:.1f} GiB are free, and no more came within {MEMORY_WAIT_S:.0f} s",
+                hint="End what else is on the device, or give less by --device-memory.",
+            )
+        return False
 
     def _standings(self, supply: Supply) -> list[Standing]:
         awake = {m for m, slot in self.slots.items() if slot.state == "awake"}
@@ -242,24 +311,28 @@ class EnginePool:
 
     def _standing(self, model_id: str, supply: Supply, awake: Set[str], *, at_work: bool) -> Standing:
         slot, outlook = self.slots[model_id], supply.outlook(model_id, awake)
+        sleeps = slot.placement.swap in ("sleep_1", "sleep_2")
         waiting = max(outlook.waiting - len(slot.running), 1) if supply.has_work(model_id) else 0
         return Standing(
             model_id,
-            "changing" if slot.state == "loading" else slot.state,
+            _STATES.get(slot.state, "changing"),
             slot.placement.devices,
             slot.placement.total_bytes,
+            slot.placement.asleep_bytes,
             running=len(slot.running),
             waiting=waiting,
             coming=outlook.coming if at_work else 0,
             waiting_s=waiting * slot.placement.turn_s,
-            activate_s=slot.load_s,
-            return_s=slot.load_s if outlook.left else 0.0,
+            activate_s=slot.wake_s if slot.state == "asleep" else slot.load_s,
+            return_s=(slot.wake_s if sleeps else slot.load_s) if outlook.left else 0.0,
         )
 
-    def _unload(self, slot: Slot) -> None:
+    def _unload(self, model_id: str) -> None:
+        slot = self.slots[model_id]
         if slot.handle is not None:
             slot.handle.close()
         slot.handle, slot.state = None, "unloaded"
+        self.timeline.end(model_id)
 
     # ── who generates ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -278,6 +351,8 @@ class EnginePool:
                 slot.running.update(request.request_id for request in batch)
                 slot.since = time.monotonic()
                 slot.handle.submit(batch)
+                if self.timeline.phase(model_id) != "generate":
+                    self.timeline.begin(model_id, slot.placement.devices, "generate")
 
     def _wait(self, timeout_s: float) -> list[tuple[str, FromWorker]]:
         handles = {m: slot.handle for m, slot in self.slots.items() if slot.handle is not None}
@@ -288,16 +363,28 @@ class EnginePool:
         slot = self.slots[model_id]
         if isinstance(message, Ready):
             slot.state, slot.info, slot.load_s = "awake", message.info, time.monotonic() - slot.since
+            self.timeline.end(model_id)
             return [EngineLoaded(model_id, message.info, slot.load_s)]
+        if isinstance(message, Changed):
+            slot.state = "asleep" if message.asleep else "awake"
+            self.timeline.end(model_id)
+            if message.asleep:
+                return []
+            slot.wake_s = time.monotonic() - slot.since
+            assert slot.info is not None
+            return [EngineLoaded(model_id, slot.info, slot.wake_s)]
         if isinstance(message, Died):
-            was_awake, lost = slot.state == "awake", tuple(sorted(slot.running))
+            was_loaded, lost = slot.state != "loading", tuple(sorted(slot.running))
             slot.handle, slot.state = None, "unloaded"
             slot.running.clear()
-            if was_awake:
+            self.timeline.end(model_id)
+            if was_loaded:
                 return [EngineDied(model_id, message.error, lost)]
             self._death = self._death or message.error
             return []
         for event in message.events:
             if not isinstance(event, Tokens):
                 slot.running.discard(event.request_id)
+        if not slot.running:
+            self.timeline.end(model_id)
         return [Generated(model_id, event) for event in message.events]

@@ -21,7 +21,7 @@ from multiprocessing.reduction import send_handle
 from pathlib import Path
 from typing import Self
 
-from localtable.engines.base import EngineSpec, Request
+from localtable.engines.base import EngineSpec, Request, SleepLevel
 from localtable.engines.environment import environment
 from localtable.errors import EngineError, EngineLoadError, LocaltableError
 from localtable.scheduler.inline import InlineEngine
@@ -34,8 +34,10 @@ from localtable.scheduler.messages import (
     FromWorker,
     Load,
     Ready,
+    Sleep,
     Submit,
     ToWorker,
+    Wake,
 )
 
 __all__ = ["Died", "EngineHandle", "EngineProcess", "Events", "ForkServer", "InlineEngine", "Ready", "Workers"]
@@ -88,6 +90,12 @@ class EngineProcess(EngineHandle):
 
     def abort(self, request_ids: Sequence[str]) -> None:
         self._send(Abort(tuple(request_ids)))
+
+    def sleep(self, level: SleepLevel) -> None:
+        self._send(Sleep(level))
+
+    def wake(self) -> None:
+        self._send(Wake())
 
     def poll(self) -> list[FromWorker]:
         messages: list[FromWorker] = []

@@ -20,7 +20,20 @@ from typing import NoReturn
 from localtable.engines.base import Engine, Tokens
 from localtable.engines.registry import create_engine
 from localtable.errors import EngineError, EngineLoadError, LocaltableError
-from localtable.scheduler.messages import Abort, Close, Died, Events, FromWorker, Load, Ready, Submit, ToWorker
+from localtable.scheduler.messages import (
+    Abort,
+    Changed,
+    Close,
+    Died,
+    Events,
+    FromWorker,
+    Load,
+    Ready,
+    Sleep,
+    Submit,
+    ToWorker,
+    Wake,
+)
 
 
 class _Inbox:
@@ -109,12 +122,23 @@ def _serve(pipe: Connection, inbox: _Inbox, engine: Engine) -> None:
             elif isinstance(message, Abort):
                 engine.abort(message.request_ids)
                 unfinished.difference_update(message.request_ids)
+            elif isinstance(message, Sleep | Wake):
+                pipe.send(_change(engine, message))
             elif isinstance(message, Close):
                 return
         events = engine.step()
         unfinished.difference_update(e.request_id for e in events if not isinstance(e, Tokens))
         if events:
             pipe.send(Events(events, time.monotonic()))
+
+
+def _change(engine: Engine, message: Sleep | Wake) -> Changed:
+    began = time.monotonic()
+    if isinstance(message, Sleep):
+        engine.sleep(message.level)
+    else:
+        engine.wake()
+    return Changed(isinstance(message, Sleep), time.monotonic() - began)
 
 
 def _die(pipe: Connection, error: Exception, kind: type[LocaltableError], what: str) -> int:

@@ -23,7 +23,7 @@ Rekey = Callable[[str, bytes, bytes, int | None], bytes]
 
 WHOLE = ("questions", "conditions")
 """Tables that are the same in every shard."""
-COPIED = ("sessions", "debates", "texts", "generations", "turns", "steps", "ballots")
+COPIED = ("sessions", "debates", "texts", "generations", "turns", "steps", "ballots", "timeline")
 """Tables that every shard adds to, what is referred to first."""
 
 
@@ -145,6 +145,7 @@ class _Copy:
         self._rows("turns", {"id": "id + :turn", "session": session, **said}, dict.fromkeys(said, place))
         self._steps()
         self._rows("ballots", {"turn": "turn + :turn"})
+        self._rows("timeline", {"session": session})
 
     def _select(self, table: str, columns: Sequence[str], changed: dict[str, str]) -> Iterator[tuple[Any, ...]]:
         read = ", ".join(changed.get(name, name) for name in columns)

@@ -185,6 +185,14 @@ class Store:
             (dump(facts), dump(seconds), dump(activations), now() if ended else None, self._session),
         )
 
+    def add_timeline(self, intervals: Iterable[tuple[str, Sequence[int], str, float, float]]) -> None:
+        """Keep what this session's engines did: model, devices, phase, and its begin and end in seconds."""
+        for model, devices, phase, began, ended in intervals:
+            self._write(
+                "INSERT INTO timeline VALUES (?, ?, ?, ?, ?, ?)",
+                (self._session, model, dump(list(devices)), phase, round(began, 3), round(ended, 3)),
+            )
+
     def sessions(self) -> list[dict[str, Any]]:
         """All sessions, the first one first, as plain data."""
         plain, written = ("id", "uuid", "started", "ended"), ("facts", "seconds", "activations")
