@@ -23,7 +23,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from localtable.config import load_card, load_suite
-from localtable.engines.base import Completion, EngineSpec, Event, Request, Tokens
+from localtable.engines.base import Completion, EngineSpec, Event, Request, SleepLevel, Tokens
 from localtable.places import home
 from localtable.prompts import HfTokenizer, load_wording
 from localtable.protocol import DEBATE, Condition
@@ -31,8 +31,8 @@ from localtable.runner.inputs import describe_run, find_weights
 from localtable.runner.keys import request_key
 from localtable.runner.loop import Loop
 from localtable.runner.models import Model, build_models, longest_turns
-from localtable.runner.placements import build_placements
-from localtable.scheduler.devices import find_device
+from localtable.runner.placements import build_placements, seat_models
+from localtable.scheduler.devices import find_machine
 from localtable.scheduler.messages import EngineHandle, Events, FromWorker, Ready
 from localtable.scheduler.pool import EnginePool, Placement
 from localtable.scheduler.worker import PRELOAD, PRELOAD_ON_CPU, ForkServer
@@ -105,6 +105,12 @@ class Kept(EngineHandle):
                 message = Events(events, message.at)
             messages.append(message)
         return messages
+
+    def sleep(self, level: SleepLevel) -> None:
+        self.inner.sleep(level)
+
+    def wake(self) -> None:
+        self.inner.wake()
 
     def _noted(self, event: Event) -> Event:
         if not isinstance(event, Completion):
@@ -324,8 +330,9 @@ def part_engines(setting: Setting, kept: Kept, pairs: int) -> None:
     models = {setting.spec.model_id: setting.model}
     needs = {setting.spec.model_id: setting.spec.max_model_len}
     plain = replace(setting.model, panel=replace(setting.panel, engine={}))
+    models, machine = {**models, setting.spec.model_id: plain}, find_machine()
     placements = build_placements(
-        "transformers", {**models, setting.spec.model_id: plain}, needs, files, find_device(), suite=True
+        models, seat_models("transformers", models, needs, machine, suite=True), files, machine
     )
     other = replace(setting, spec=placements[setting.spec.model_id].spec)
     server, twin = load(other, home())
@@ -401,7 +408,8 @@ def build(arguments: argparse.Namespace) -> Setting:
     models = build_models(panel, {card.id: tokenizer}, load_wording(panel.prompts), real_templates=True)
     needs = longest_turns([models], questions)
     needs = {name: need + 2 * arguments.tokens for name, need in needs.items()}  # room for the uneven part
-    placements = build_placements("vllm", models, needs, files, find_device(), suite=True)
+    machine = find_machine()
+    placements = build_placements(models, seat_models("vllm", models, needs, machine, suite=True), files, machine)
     return Setting(questions, panel, models[card.id], placements[card.id].spec)
 
 

@@ -25,7 +25,7 @@ DROPPED_ON_CPU = {
     # 1 GB that only xgrammar asks for; vLLM's CPU build switches it off.
     "triton": re.compile(r"^triton=="),
     # CUDA libraries of architectures that the CPU build of torch doesn't serve.
-    "nvidia": re.compile(r"^nvidia-"),
+    "nvidia": re.compile(r"^nvidia-(?!ml-py)"),
 }
 
 

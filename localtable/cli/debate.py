@@ -24,7 +24,9 @@ Output = click.Path(path_type=Path, allow_dash=False)
 @click.command()
 @click.argument("question")
 @click.option("-o", "--option", "options", multiple=True, help="An option to vote for; repeat it.")
-@click.option("-p", "--panel", "panel_file", metavar="FILE", help="Who sits at the table; the demo panel by default.")
+@click.option(
+    "-p", "--panel", "panel_file", metavar="FILE", help="Who sits there; by default the best that is fetched and fits."
+)
 @click.option("-m", "--model", "models", multiple=True, help="A seat for this model, in place of a panel; repeat it.")
 @click.option("--rounds", type=click.IntRange(1, 100), help="In place of the panel's own.")
 @click.option("--prompts", metavar="PRESET|FILE", help="In place of the panel's own.")
@@ -61,16 +63,16 @@ def debate(
     from localtable.report.terminal import print_result
     from localtable.runner import RunOptions, hold_debate
     from localtable.scheduler.devices import parse_size
-    from localtable.types import Stop
 
     asked = read_question(question, options)
-    panel = override(read_panel(panel_file, models, Stop("unanimous")), rounds=rounds, seed=seed, prompts=prompts)
+    console = Console(stderr=True)
     memory = parse_size(device_memory) if device_memory else None
+    panel = _panel(panel_file, models, engine, memory, console)
+    panel = override(panel, rounds=rounds, seed=seed, prompts=prompts)
     arguments = parse_engine_args(engine_args)
     _check_outputs(json_file, markdown_file)
     choose(engine)
     load_wording(panel.prompts)
-    console = Console(stderr=True)
     if fetch and engine != "scripted":
         _fetch(panel, console)
     with ExitStack() as stack:
@@ -96,6 +98,22 @@ def debate(
         raise PrerequisiteError(
             f"the result can't be written to stdout: {error.strerror}", hint="Make room, or send it elsewhere."
         ) from None
+
+
+def _panel(file: str | None, models: tuple[str, ...], engine: str, memory: int | None, console: Console) -> Panel:
+    from localtable.types import Stop
+
+    stop = Stop("unanimous")
+    if file is None and not models and engine != "scripted":
+        from localtable.cli.best_panel import find_best_panel
+        from localtable.cli.work import say
+
+        found = find_best_panel(stop, memory)
+        if found is not None:
+            panel, path = found
+            say(console, f"panel {panel.name} ({path.stem}): the largest ready one that is fetched and fits")
+            return panel
+    return read_panel(file, models, stop)
 
 
 def _fetch(panel: Panel, console: Console) -> None:

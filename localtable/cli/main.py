@@ -18,6 +18,7 @@ COMMANDS = {
     "debate": "Hold one debate and print its result.",
     "suite": "Hold a debate on every question of a file.",
     "resume": "Go on with a suite that was stopped.",
+    "plan": "Say what a panel will need and how long it will take.",
     "merge": "Merge the shards of a run into one store.",
     "verify": "Derive everything in a store once more and say what disagrees.",
     "export": "Write a store's debates as transcripts, or as flat tables.",

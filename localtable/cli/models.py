@@ -28,26 +28,36 @@ def models() -> None:
 
 
 @models.command("list")
+@click.option("--family", help="Models of one origin, such as Qwen.")
+@click.option("--license", "license_text", metavar="TEXT", help="Models whose licence has this in its name.")
+@click.option("--min-size", metavar="SIZE", help="At least so many parameters, such as 8B.")
+@click.option("--max-size", metavar="SIZE", help="At most so many.")
+@click.option("--fits", metavar="SPEC", help="What fits a machine such as 24GiB, rtx4090 or 2xH100-80GB.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array in place of the table.")
-def list_models(as_json: bool) -> None:
-    """List every model that has a card, and whether its weights are here."""
+def list_models(
+    family: str | None,
+    license_text: str | None,
+    min_size: str | None,
+    max_size: str | None,
+    fits: str | None,
+    as_json: bool,
+) -> None:
+    """List the models that have cards: size, licence, the memory that they need, and whether their weights are here."""
+    from localtable.cli.listing import Filters, choose, table
     from localtable.config import load_card, packaged_card_ids
 
+    filters = Filters.read(family, license_text, min_size, max_size, fits)
+    listed, left_out = choose([load_card(card_id) for card_id in packaged_card_ids()], filters)
+    for line in left_out:
+        click.echo(line, err=True)
     store = _store()
-    cards = [load_card(card_id) for card_id in packaged_card_ids()]
-    rows = [(card, store.find(card)) for card in cards]
+    rows = [(entry, store.find(entry.card)) for entry in listed]
     if as_json:
-        click.echo(json.dumps([_facts(card, files) for card, files in rows], indent=2, ensure_ascii=False))
+        data = [{**_facts(entry.card, files), **entry.facts()} for entry, files in rows]
+        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
         return
-    from localtable.weights import gigabytes
-
-    lines = [("ID", "PARAMETERS", "CONTEXT", "LICENSE", "WEIGHTS")]
-    for card, files in rows:
-        here = f"{gigabytes(files.size_bytes)} here" if files else "not fetched"
-        lines.append((card.id, _billions(card.parameters), str(card.context_length), card.license, here))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    for line in lines:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    for line in table(rows):
+        click.echo(line)
 
 
 @models.command()
@@ -169,6 +179,7 @@ def _store() -> WeightStore:
 
 
 def _facts(card: Card, files: ModelFiles | None) -> dict[str, Any]:
+    from localtable.cli.listing import family_of
     from localtable.weights import describe
 
     return {
@@ -176,6 +187,7 @@ def _facts(card: Card, files: ModelFiles | None) -> dict[str, Any]:
         "name": card.name,
         "publisher": card.publisher,
         "license": card.license,
+        "family": family_of(card),
         "parameters": card.parameters,
         "active_parameters": card.active_parameters,
         "context_length": card.context_length,
@@ -186,10 +198,6 @@ def _facts(card: Card, files: ModelFiles | None) -> dict[str, Any]:
         "weights_hash": files.weights_hash if files else None,
         "source": files.source if files else None,
     }
-
-
-def _billions(count: int) -> str:
-    return f"{count / 1e9:.1f}B" if count >= 1e9 else f"{count / 1e6:.0f}M"
 
 
 def _folder_card(folder: Path, card_id: str | None) -> Card:

@@ -129,6 +129,9 @@ class Watcher:
                 self.loading.discard(model_id)
                 room = f"{info.max_num_seqs} rows{_cache(info)}"
                 self._say(f"{model_id} ready on {info.device} in {seconds:.1f} s ({room})")
+            case EngineDied(model_id, error, failed_loads=tries) if tries:
+                self.loading.discard(model_id)
+                self._say(f"{model_id} could not be loaded ({tries} in a row): {error.message}")
             case EngineDied(model_id, error, lost):
                 self._say(f"{model_id} died with {len(lost)} requests, which are tried again: {error.message}")
             case DebateFailed(debate, reason):

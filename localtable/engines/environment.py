@@ -59,6 +59,7 @@ def _vllm(folder: Path) -> dict[str, str]:
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # a worker is a process of its own already: 1 start instead of 3
         "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # tensor-parallel ranks must not inherit the worker's threads
         "VLLM_REGEX_COMPILATION_TIMEOUT_S": "60",  # 5 s by default, which a crowded machine can exceed
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as the driver counts (scheduler/nvidia.py); CUDA puts the fastest first
         "TOKENIZERS_PARALLELISM": "false",  # its threads would not survive the fork, and it says so on every run
     }
 

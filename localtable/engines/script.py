@@ -80,6 +80,8 @@ class Script(BaseModel):
     turns: tuple[ScriptedTurn, ...] = ()
     load_fails: str | None = None
     """The engine does not load, with this message."""
+    load_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    """How long loading takes, in seconds."""
     delay_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
     """How long every step of the engine takes, in seconds."""
 

@@ -31,7 +31,7 @@ from localtable.engines.base import (
 from localtable.engines.guides import Guides
 from localtable.engines.script import Script, ScriptedTurn, load_script
 from localtable.engines.scripted_answers import answer
-from localtable.errors import EngineError, EngineLoadError
+from localtable.errors import ConfigError, EngineError, EngineLoadError
 from localtable.loading import validate
 from localtable.scripted_vocabulary import END_OF_TURN, VOCAB_SIZE
 
@@ -49,6 +49,20 @@ class Arguments(BaseModel):
 
     script: Path | None = None
     """A YAML or JSON file; without one every request follows the rule."""
+    process: bool = False
+    """Whether it runs in a worker of its own as other engines do, so that it can die as they do."""
+
+
+def has_process(spec: EngineSpec) -> bool:
+    """Whether this scripted engine runs in a worker; one whose arguments are wrong doesn't, and says so as it loads."""
+    try:
+        return _arguments(spec).process
+    except ConfigError:
+        return False
+
+
+def _arguments(spec: EngineSpec) -> Arguments:
+    return validate(Arguments, dict(spec.arguments), "arguments of the scripted engine")
 
 
 @dataclass(slots=True)
@@ -73,9 +87,10 @@ class ScriptedEngine(Engine):
             ConfigError: An unknown engine argument, or a script that can't be read.
             EngineLoadError: The script says that loading fails.
         """
-        arguments = validate(Arguments, dict(spec.arguments), "arguments of the scripted engine")
+        arguments = _arguments(spec)
         self._spec = spec
         self._script = load_script(arguments.script) if arguments.script else Script()
+        time.sleep(self._script.load_s)
         if self._script.load_fails is not None:
             raise EngineLoadError(
                 f"{spec.model_id}: {self._script.load_fails}",

@@ -29,14 +29,26 @@ from localtable.runner.open_debates import Entry, OpenDebates
 from localtable.runner.pending import Pending
 from localtable.runner.turns import TurnAtWork, begin_turn
 from localtable.runner.waiting import Waiting
-from localtable.scheduler.pool import EngineDied, EngineLoaded, EngineLoading, EnginePool, Generated, Outlook, PoolEvent
+from localtable.scheduler.pool import (
+    IDLE_WAIT_S,
+    MAX_LOADS,
+    EngineDied,
+    EngineLoaded,
+    EngineLoading,
+    EnginePool,
+    Generated,
+    Outlook,
+    PoolEvent,
+)
 from localtable.store import Generation, Key, Store, TurnRecord
+from localtable.types import Seat
 
 MAX_TRIES = 3
 """How often one request is tried before its debate fails."""
 MAX_DEATHS = 4 * MAX_TRIES
 """How often in a row an engine may die without finishing anything: each bad request accounts for a quarter of that."""
-
+MAX_FAILED = 64
+"""How many debates of a model that is given up are failed in one go, so that those who watch can follow."""
 
 MAX_BEGUN = 512
 """How many turns are begun in one go: those whose answers are there already need no engine that would end it."""
@@ -125,6 +137,8 @@ class Loop:
         """By model: requests that were at work when its engine died; they run one by one, so that the guilty one is
         found and takes no other with it."""
         self._deaths: defaultdict[str, int] = defaultdict(int)
+        self._given_up: dict[str, EngineError] = {}
+        """By model: why it is loaded no more; a debate that needs it fails with that."""
         self._done: list[Outcome] = []
         self.engines: dict[str, EngineInfo] = {}
         self.load_seconds: dict[str, float] = {}
@@ -134,20 +148,19 @@ class Loop:
 
         Raises:
             InterruptedRun: `should_stop` said so; what is finished is committed.
-            EngineLoadError: An engine could not be loaded.
-            EngineError: One died again and again.
+            EngineLoadError: An engine could not be loaded, the first time that it was to be.
         """
         left = self._store.num_open()
         while left:
             if self._should_stop():
                 raise InterruptedRun("interrupted")
-            for event in self._pool.poll(self):
+            for event in self._pool.poll(self, 0.0 if self._fail_given_up() else IDLE_WAIT_S):
                 self._handle(event)
             self._store.commit()
             done, self._done = self._done, []
             left -= len(done)
             yield from done
-            if not done and left and not self._at_work and not any(map(self.has_work, self._waiting)):
+            if not done and left and not self._at_work and not any(map(self._waits, self._waiting)):
                 raise LocaltableError(
                     f"{left} debates are open and nothing of them waits", hint="A defect of localtable: please report."
                 )
@@ -155,9 +168,14 @@ class Loop:
     # ── out: what the pool asks for ───────────────────────────────────────────────────────────────────────
 
     def has_work(self, model_id: str) -> bool:
+        return model_id not in self._given_up and self._waits(model_id)
+
+    def _waits(self, model_id: str) -> bool:
         return bool(self._held[model_id] or self._waiting[model_id])
 
     def outlook(self, model_id: str, awake: Set[str]) -> Outlook:
+        if model_id in self._given_up:
+            return Outlook(0, 0, left=False)
         return self._pending.outlook(model_id, awake)
 
     def take(self, model_id: str, info: EngineInfo, num_running: int) -> list[Request]:
@@ -194,11 +212,7 @@ class Loop:
         entry = self._open.get(number)
         if entry.state != "open" or not self._prepare(entry, model_id):
             return []
-        seats = [
-            seat
-            for seat in entry.debate.order
-            if seat.card.id == model_id and seat.name not in entry.turns and seat.name not in entry.at_work
-        ]
+        seats = [seat for seat in _seats_left(entry, model_id) if seat.name not in entry.at_work]
         if not seats:
             return []
         if len(seats) > 1:
@@ -296,9 +310,9 @@ class Loop:
                 self.engines[model_id] = info
                 self.load_seconds[model_id] = seconds
                 self._tell(event)
-            case EngineDied(model_id, error, lost):
+            case EngineDied():
                 self._tell(event)
-                self._died(model_id, error, lost)
+                self._died(event)
             case Generated(model_id, Tokens(request_id, token_ids)):
                 if request_id in self._at_work:
                     self._streamed(self._at_work[request_id].turn, token_ids)
@@ -352,16 +366,48 @@ class Loop:
 
     # ── what goes wrong ───────────────────────────────────────────────────────────────────────────────────
 
-    def _died(self, model_id: str, error: LocaltableError, lost: Sequence[str]) -> None:
+    def _died(self, event: EngineDied) -> None:
+        model_id = event.model_id
+        if event.failed_loads:
+            if event.failed_loads >= MAX_LOADS:
+                self._give_up(event, f"could not be loaded again, {MAX_LOADS} times in a row")
+            return
         self._deaths[model_id] += 1
         if self._deaths[model_id] >= MAX_DEATHS:
-            raise error
-        for request_id in lost:
+            self._give_up(event, f"died {MAX_DEATHS} times in a row and finished nothing in between")
+        for request_id in event.lost:
             self._suspects[model_id].discard(request_id)
             at_work = self._at_work.pop(request_id, None)
             if at_work is not None:
-                self._retry(at_work, error.message, retryable=True)
+                self._retry(at_work, event.error.message, retryable=True)
         self._suspects[model_id] |= {request.request_id for request in self._waiting[model_id].ready}
+
+    def _give_up(self, event: EngineDied, why: str) -> None:
+        self._given_up[event.model_id] = EngineError(
+            f"{event.model_id} {why}: {event.error.message}",
+            hint=event.error.hint or "Give it fewer rows or a smaller cache, or take another --engine.",
+        )
+
+    def _fail_given_up(self) -> bool:
+        """Fail debates whose next turn is one of a model that is given up; whether there may be more of them."""
+        for model_id, error in self._given_up.items():
+            for _ in range(MAX_FAILED):
+                entry = self._next_asking(model_id)
+                if entry is None:
+                    break
+                if entry.state == "open" and _seats_left(entry, model_id):
+                    self._fail(entry, error)
+        return any(map(self._waits, self._given_up))
+
+    def _next_asking(self, model_id: str) -> Entry | None:
+        """A debate that has a turn begun on a model, or else the next one that waits for it."""
+        for at_work in self._at_work.values():
+            if at_work.turn.model.card.id == model_id:
+                return at_work.entry
+        if self._held[model_id]:
+            return self._held[model_id][0][2]
+        number = self._waiting[model_id].next_debate(num_rows=1)
+        return self._open.get(number) if number is not None else None
 
     def _retry(self, at_work: _AtWork, message: str, *, retryable: bool) -> None:
         del self._by_key[at_work.key.sha256]
@@ -455,6 +501,11 @@ class Loop:
                 self._waiting[card.id].put(entry.id)
         for number, model_id in self._partners.pop(entry.id, ()):
             self._waiting[model_id].put(number)
+
+
+def _seats_left(entry: Entry, model_id: str) -> list[Seat]:
+    """Seats on a model whose turn of the open round isn't finished."""
+    return [seat for seat in entry.debate.order if seat.card.id == model_id and seat.name not in entry.turns]
 
 
 def _generation(at_work: _AtWork, completion: Completion) -> Generation:

@@ -45,7 +45,8 @@ class Pending:
             begun[condition] += 1
             self._groups[self._group(condition, round_number, done)] += 1
         for condition, number in store.num_open_by_condition().items():
-            self._groups[self._group(condition, 1, {})] += number - begun[condition]
+            if number > begun[condition]:
+                self._groups[self._group(condition, 1, {})] += number - begun[condition]
 
     def _group(self, condition: int, round_number: int, done: Mapping[str, int]) -> _Group:
         seats = self._seats[condition]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from localtable.engines.base import EngineSpec
 from localtable.errors import ConfigError, PlacementError
 from localtable.runner.models import Model
-from localtable.scheduler.devices import Device, parse_size
-from localtable.scheduler.memory import EngineBytes, kv_cache_bytes, weights_bytes
+from localtable.scheduler.calibration import Calibration
+from localtable.scheduler.devices import Device, Machine, parse_size
 from localtable.scheduler.pool import Placement
+from localtable.scheduler.seating import Seated, Wish, seat_all
 from localtable.types import Card
 from localtable.weights import ModelFiles
 
@@ -22,112 +23,147 @@ OWN_ARGUMENTS = ("max_model_len", "max_num_seqs", "dtype", "kv_cache_memory_byte
 DTYPES = ("bfloat16", "float16", "float32")
 SUITE_NUM_SEQS = {"cpu": 64, "mps": 32, "cuda": 256}
 """Turns that an engine works on at once in a suite. On 2 cores SmolLM2 gains nothing beyond (docs/benchmarks.md)."""
-LOAD_BYTES_PER_S = 1e9
-"""Until a model has been loaded once: how fast it is."""
-TURN_PARAMETERS_PER_S = 1e9
-"""The same for turns: what they are to each other matters, and they grow with the parameters that a token needs."""
-SHARE = 0.9
-"""Of the memory that weights and activations leave: what a suite's caches take together."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Need:
-    """What one model wants."""
-
-    length: int
-    num_seqs: int
-    dtype: str
-    fixed_bytes: int
-    """Weights and activations."""
-    cache_bytes: int
-    """For `num_seqs` turns of `length` tokens, or what the user gave."""
-    turn_bytes: int
-    """For one turn."""
-    cache_given: bool
-    """The user said how much."""
-
-
-def build_placements(
+def seat_models(
     kind: str,
     models: Mapping[str, Model],
     needs: Mapping[str, int],
-    files: Mapping[str, ModelFiles],
-    device: Device,
+    machine: Machine,
+    calibration: Calibration | None = None,
     *,
     suite: bool,
-) -> dict[str, Placement]:
-    """What to load, and the bytes that it takes, by model id.
+) -> dict[str, Seated]:
+    """Where each model sits and what it takes, by card id; nobody sits anywhere with the scripted engine.
 
-    A debate's engine holds the turns of its seats. A suite's holds as many as are worth it, and its cache shrinks to
-    its share of the memory so that the models stay side by side; if not even one turn fits in it, each takes what the
-    device has, one after another.
+    Args:
+        kind: Of the engines.
+        models: By card id.
+        needs: By card id: tokens of the longest turn.
+        machine: What they run on.
+        calibration: What engines really took here.
+        suite: Whether an engine holds as many turns as are worth it, or those of one debate.
 
     Raises:
         ConfigError: An engine argument that every engine has is out of bounds.
-        PlacementError: The cache that the user gave holds no turn.
+        PlacementError: A model fits nowhere, or the cache that the user gave holds no turn.
     """
-    wanted = {card_id: _need(kind, model, needs[card_id], device, suite=suite) for card_id, model in models.items()}
-    left = device.free_bytes - sum(need.fixed_bytes for need in wanted.values())
+    if kind == "scripted":
+        return {}
+    wishes = [wish_for(kind, model, needs[card_id], machine, suite=suite) for card_id, model in models.items()]
+    seated = seat_all(wishes, machine, calibration)
+    for card_id, seat in seated.items():
+        given, turn = seat.wish.cache_bytes, seat.spot.way.turn_bytes
+        if given is not None and given < turn:
+            raise PlacementError(
+                f"kv_cache_memory_bytes of {given:,} holds less than one turn of {card_id}, which can take {turn:,}",
+                hint="Raise it, or leave it out.",
+            )
+    return seated
+
+
+def build_placements(
+    models: Mapping[str, Model], seated: Mapping[str, Seated], files: Mapping[str, ModelFiles], machine: Machine
+) -> dict[str, Placement]:
+    """What to load where, by model id.
+
+    Args:
+        models: By card id.
+        seated: By card id.
+        files: By card id.
+        machine: What they run on.
+    """
     placements = {}
-    for card_id, model in models.items():
-        need = wanted[card_id]
-        cache = need.cache_bytes
-        if suite and not need.cache_given:
-            share = int(left * SHARE) // len(models)
-            room = share if share >= need.turn_bytes else device.free_bytes - need.fixed_bytes
-            cache = max(min(cache, room), need.turn_bytes)
-        # The transformers engine has no paged cache: every row takes its longest turn.
-        num_seqs = min(need.num_seqs, cache // need.turn_bytes) if kind == "transformers" else need.num_seqs
-        spec = EngineSpec(
-            kind=kind,
-            model_id=card_id,
-            folder=files[card_id].folder if card_id in files else None,
-            dtype=need.dtype,
-            max_model_len=need.length,
-            max_num_seqs=num_seqs,
-            kv_cache_bytes=cache,
-            seed=model.panel.seed,
-            device=device.torch_name,
-            arguments={name: value for name, value in _given(model).items() if name not in OWN_ARGUMENTS},
-        )
-        placements[card_id] = Placement(
+    for card_id, seat in seated.items():
+        model, wish, devices = models[card_id], seat.wish, seat.spot.devices
+        num_seqs = wish.max_num_seqs
+        if wish.kind == "transformers":
+            # It has no paged cache: every row takes its longest turn.
+            num_seqs = min(num_seqs, seat.spot.cache_bytes // seat.spot.way.turn_bytes)
+        spec = _spec(model, wish, machine.devices[devices[0]])
+        spec = replace(
             spec,
-            0 if kind == "scripted" else need.fixed_bytes + cache,
-            load_s=need.fixed_bytes / LOAD_BYTES_PER_S,
-            turn_s=model.card.active_parameters / TURN_PARAMETERS_PER_S,
+            folder=files[card_id].folder,
+            max_num_seqs=num_seqs,
+            kv_cache_bytes=seat.spot.cache_bytes,
+            arguments={**spec.arguments, **({"tensor_parallel_size": len(devices)} if len(devices) > 1 else {})},
         )
+        placements[card_id] = _placement(spec, model, seat)
     return placements
 
 
-def _need(kind: str, model: Model, longest: int, device: Device, *, suite: bool) -> _Need:
+def scripted_placements(
+    models: Mapping[str, Model], needs: Mapping[str, int], machine: Machine, *, suite: bool
+) -> dict[str, Placement]:
+    """The same for the scripted engine: no weights, and no memory but what the user says that its cache takes."""
+    placements = {}
+    for card_id, model in models.items():
+        wish = wish_for("scripted", model, needs[card_id], machine, suite=suite)
+        spec = _spec(model, wish, machine.devices[0])
+        placements[card_id] = Placement(spec, wish.cache_bytes or 0)
+    return placements
+
+
+def _spec(model: Model, wish: Wish, device: Device) -> EngineSpec:
+    return EngineSpec(
+        kind=wish.kind,
+        model_id=wish.card.id,
+        folder=None,
+        dtype=wish.dtype,
+        max_model_len=wish.max_model_len,
+        max_num_seqs=wish.max_num_seqs,
+        kv_cache_bytes=0,
+        seed=model.panel.seed,
+        device=device.torch_name,
+        arguments={name: value for name, value in _given(model).items() if name not in OWN_ARGUMENTS},
+    )
+
+
+def _placement(spec: EngineSpec, model: Model, seat: Seated) -> Placement:
+    tokens = max(seat_.sampling.max_tokens for seat_ in model.seats)
+    return Placement(
+        spec,
+        seat.spot.total_bytes,
+        seat.spot.devices,
+        load_s=seat.costs.first_load + seat.costs.warm_up,
+        turn_s=seat.turn_s(tokens),
+        swap=seat.swap,
+        asleep_bytes=seat.bytes.asleep,
+        wake_s=seat.activate_s,
+    )
+
+
+def wish_for(kind: str, model: Model, longest: int, machine: Machine, *, suite: bool) -> Wish:
+    """How a model is to be loaded, for turns of at most `longest` tokens.
+
+    Raises:
+        ConfigError: An engine argument that every engine has is out of bounds.
+    """
     card, given = model.card, _given(model)
-    length = min(-(-longest // BLOCK_TOKENS) * BLOCK_TOKENS, model.context_length)
+    device = machine.devices[0]
     usual = SUITE_NUM_SEQS[device.kind] if suite else len(model.seats)
-    num_seqs = _num_seqs(given.get("max_num_seqs")) or usual
-    dtype = _dtype(given.get("dtype")) or _usual_dtype(kind, card, device)
-    # The transformers engine keeps its last batch's keys and values beside the running one's.
-    copies = 2 if kind == "transformers" else 1
-    turn = kv_cache_bytes(card, dtype, copies * length, BLOCK_TOKENS)
-    wanted = _size(given.get("kv_cache_memory_bytes"))
-    if wanted is not None and wanted < turn:
-        raise PlacementError(
-            f"kv_cache_memory_bytes of {wanted:,} holds less than one turn of {card.id}, which can take {turn:,}",
-            hint="Raise it, or leave it out.",
-        )
-    fixed = EngineBytes(weights_bytes(card, dtype), 0).total
-    whole = kv_cache_bytes(card, dtype, copies * num_seqs * length, BLOCK_TOKENS)
-    return _Need(length, num_seqs, dtype, fixed, wanted or whole, turn, wanted is not None)
+    return Wish(
+        card,
+        kind,
+        max_model_len=min(-(-longest // BLOCK_TOKENS) * BLOCK_TOKENS, model.context_length),
+        max_num_seqs=_number(given.get("max_num_seqs"), "max_num_seqs", "turns") or usual,
+        dtype=_dtype(given.get("dtype")) or _usual_dtype(kind, card, device),
+        cache_bytes=_size(given.get("kv_cache_memory_bytes")),
+        kv_cache_dtype=str(given.get("kv_cache_dtype", "auto")),
+        tensor_parallel_size=_number(given.get("tensor_parallel_size"), "tensor_parallel_size", "devices"),
+        enforce_eager=str(given.get("enforce_eager", "false")).lower() == "true",
+    )
 
 
 def _given(model: Model) -> Mapping[str, Any]:
     return {**model.card.engine, **model.panel.engine}
 
 
-def _num_seqs(wanted: Any) -> int | None:
+def _number(wanted: Any, name: str, of_what: str) -> int | None:
     if wanted is None:
         return None
     if not str(wanted).isdecimal() or int(wanted) < 1:
-        raise ConfigError(f"max_num_seqs {wanted!r} is no number of turns", hint="Give 1 or more, or leave it out.")
+        raise ConfigError(f"{name} {wanted!r} is no number of {of_what}", hint="Give 1 or more, or leave it out.")
     return int(wanted)
 
 

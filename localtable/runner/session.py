@@ -20,12 +20,15 @@ from localtable.prompts import ByteTokenizer, HfTokenizer, PromptTokenizer, Word
 from localtable.protocol import Condition
 from localtable.runner.events import EngineChosen, Listener, RunEvent
 from localtable.runner.keys import engine_identity, request_key
+from localtable.runner.learning import Learning
 from localtable.runner.loop import Loop, Outcome
 from localtable.runner.manifest import session_facts, with_engines
 from localtable.runner.models import Model, build_models, longest_turns
-from localtable.runner.placements import build_placements
-from localtable.scheduler.devices import find_device
+from localtable.runner.placements import build_placements, scripted_placements, seat_models
+from localtable.scheduler.calibration import Calibration
+from localtable.scheduler.devices import find_machine, free_bytes
 from localtable.scheduler.pool import EngineLoaded, EnginePool
+from localtable.scheduler.prefetch import Prefetcher
 from localtable.scheduler.worker import Workers
 from localtable.store import Key, Store
 from localtable.types import Panel
@@ -57,12 +60,15 @@ class RunOptions:
 class Session:
     """A process at work on a run, from its set-up to its end."""
 
-    def __init__(self, store: Store, loop: Loop, pool: EnginePool, facts: Mapping[str, Any]) -> None:
+    def __init__(
+        self, store: Store, loop: Loop, pool: EnginePool, facts: Mapping[str, Any], learning: Learning
+    ) -> None:
         """Made by `open_session`."""
         self.loop = loop
         self._store = store
         self._pool = pool
         self._facts = facts
+        self._learning = learning
 
     def run(self) -> Iterator[Outcome]:
         """Hold the store's open debates; what the session is by then goes into the store, however it ends.
@@ -94,6 +100,9 @@ class Session:
         over = self._pool.timeline.take()
         self._store.add_timeline((i.model_id, i.devices, i.phase, i.began_s, i.ended_s) for i in over)
         self._store.commit()
+        self._learning.spent(over)
+        if ended:
+            self._learning.ended(self._store)
 
 
 @contextmanager
@@ -126,13 +135,19 @@ def open_session(
         PlacementError: A prompt or a model doesn't fit.
     """
     options.tell(EngineChosen(chosen.kind, chosen.reason))
-    device = find_device(options.device_memory_bytes)
-    with Workers(options.home) as workers:
+    machine = find_machine(options.device_memory_bytes)
+    device = machine.devices[0]
+    with Workers(options.home) as workers, Prefetcher() as prefetch:
         workers.prepare(chosen.kind, device.torch_name)
         models = _read_models(panel, files, wording)
         sitting = {number: models_of(models, condition) for number, condition in conditions.items()}
         needs = longest_turns(sitting.values(), store.questions())
-        placements = build_placements(chosen.kind, models, needs, files, device, suite=suite)
+        known = Calibration(options.home)
+        seated = seat_models(chosen.kind, models, needs, machine, known, suite=suite)
+        if chosen.kind == "scripted":
+            placements = scripted_placements(models, needs, machine, suite=suite)
+        else:
+            placements = build_placements(models, seated, files, machine)
         facts = session_facts(chosen, device, models, store.option_counts())
         identities = {
             card_id: engine_identity(
@@ -149,16 +164,20 @@ def open_session(
 
         pool = EnginePool(
             placements,
-            capacities=[device.free_bytes],
+            capacities=machine.capacities,
+            free_bytes=free_bytes if machine.kind == "cuda" else None,
             start=workers.start,
+            prefetch=prefetch,
             take_turns=device.kind == "cpu" and chosen.kind != "scripted",
         )
         store.begin_session(facts)
         session: Session | None = None
+        learning = Learning(known, seated, machine)
 
         def tell(event: RunEvent) -> None:
             # At once, so that a killed session has said which engines its turns are from.
             if isinstance(event, EngineLoaded) and session is not None:
+                learning.loaded(event.model_id, event.info, event.seconds)
                 session.note(ended=False)
             options.tell(event)
 
@@ -173,7 +192,7 @@ def open_session(
             should_stop=options.should_stop,
             stream=options.stream,
         )
-        session = Session(store, loop, pool, facts)
+        session = Session(store, loop, pool, facts, learning)
         yield session
 
 

@@ -1,22 +1,26 @@
-"""What there is to compute on: an NVIDIA GPU, Apple's GPU, or the CPU with its memory.
+"""What there is to compute on: NVIDIA GPUs, Apple's GPU, or the CPU with its memory.
 
-`--gpus` describes machines that aren't there and belongs to planning; what runs, runs on what is found here, under
-the cap of `--device-memory`.
+`--gpus` describes machines that aren't there (`gpus.py`) and belongs to planning; what runs, runs on what is found
+here, under the cap of `--device-memory`.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import re
-import subprocess
 from dataclasses import dataclass, replace
 
-from localtable.errors import ConfigError, PrerequisiteError
+from localtable.errors import ConfigError, PlacementError, PrerequisiteError
 
 GIB = 1024**3
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(GiB|GB|MiB|MB)\s*$", re.IGNORECASE)
 _UNITS = {"gib": GIB, "gb": 10**9, "mib": 1024**2, "mb": 10**6}
+
+GPU_SHARE = 0.98
+"""Of a GPU's memory: the most that an engine is started with (`engines/vllm_arguments.py`). The rest is for what
+allocators lose between their blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +31,64 @@ class Device:
     """cuda, mps or cpu."""
     name: str
     total_bytes: int
+    """What programs can get of it: a card sold with 24 GB hands out some 23.6 GiB."""
     free_bytes: int
     cores: int = 0
+    index: int = 0
+    """Its number among those that this process sees."""
+    host_bytes_s: float | None = None
+    """Bytes per second between it and host memory, each way; None: as fast as cards of its size are."""
+    memory_bytes_s: float | None = None
+    """Bytes per second that its processors read from its own memory."""
+    flops: float | None = None
+    """Dense operations per second in bfloat16."""
 
     @property
     def torch_name(self) -> str:
-        return "cuda:0" if self.kind == "cuda" else self.kind
+        return f"cuda:{self.index}" if self.kind == "cuda" else self.kind
+
+    @property
+    def usable_bytes(self) -> int:
+        """What engines may be planned into."""
+        return min(self.free_bytes, int(self.total_bytes * GPU_SHARE)) if self.kind == "cuda" else self.free_bytes
+
+    @property
+    def taken_bytes(self) -> int:
+        """What other programs hold."""
+        return max(0, self.total_bytes - self.free_bytes)
+
+    def __str__(self) -> str:
+        return f"{self.torch_name} ({self.name}, {self.total_bytes / GIB:.1f} GiB)"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Devices that engines can be spread over, with the host's memory behind them."""
+
+    devices: tuple[Device, ...]
+    """One at least, all of one kind."""
+    ram_bytes: int
+    """Of the host; where the devices use it as theirs (cpu, mps), the same memory."""
+    ram_free_bytes: int
+    described: bool = False
+    """It comes from a description; nothing runs on it."""
+
+    @property
+    def kind(self) -> str:
+        return self.devices[0].kind
+
+    @property
+    def capacities(self) -> list[int]:
+        """Bytes that engines may take, by device."""
+        return [device.usable_bytes for device in self.devices]
+
+    def __str__(self) -> str:
+        names: dict[str, int] = {}
+        for device in self.devices:
+            name = f"{device.name}, {device.total_bytes / GIB:.1f} GiB"
+            names[name] = names.get(name, 0) + 1
+        said = "; ".join(f"{count} × {name}" if count > 1 else name for name, count in names.items())
+        return said if self.kind != "cuda" else f"{said}; {self.ram_bytes / GIB:.0f} GiB of host memory"
 
 
 def parse_size(text: str) -> int:
@@ -47,16 +103,74 @@ def parse_size(text: str) -> int:
     return int(float(match.group(1)) * _UNITS[match.group(2).lower()])
 
 
+def find_machine(cap_bytes: int | None = None) -> Machine:
+    """What engines run on here: the GPUs that this process may use, or the CPU.
+
+    Args:
+        cap_bytes: At most this much of each device's memory is used.
+
+    Raises:
+        ConfigError: CUDA_VISIBLE_DEVICES names a GPU that isn't there.
+        PrerequisiteError: The cap is above what a device has, or a GPU that was there does not answer.
+    """
+    from localtable.scheduler.nvidia import nvidia_devices
+
+    cpu = _cpu()
+    devices = nvidia_devices(cpu.total_bytes, cpu.free_bytes) or [_mps(cpu) or cpu]
+    return Machine(tuple(_capped(device, cap_bytes) for device in devices), cpu.total_bytes, cpu.free_bytes)
+
+
+def free_bytes(index: int) -> int:
+    """What a GPU says is free now.
+
+    Raises:
+        PrerequisiteError: It does not answer.
+    """
+    from localtable.scheduler.nvidia import nvidia_devices
+
+    return nvidia_devices(0, 0)[index].free_bytes
+
+
 def find_device(cap_bytes: int | None = None) -> Device:
-    """The device that engines run on here.
+    """The first device that engines run on here.
 
     Args:
         cap_bytes: At most this much of its memory is used.
 
     Raises:
-        PrerequisiteError: The cap is above what the device has.
+        ConfigError: As `find_machine`.
+        PrerequisiteError: As `find_machine`.
     """
-    device = _cuda() or _mps() or _cpu()
+    return find_machine(cap_bytes).devices[0]
+
+
+def capped(machine: Machine, cap_bytes: int | None) -> Machine:
+    """A machine of which each device gives at most so much.
+
+    Raises:
+        PrerequisiteError: The cap is above what a device has.
+    """
+    return replace(machine, devices=tuple(_capped(device, cap_bytes) for device in machine.devices))
+
+
+def require_room(device: Device, needed_bytes: int, what: str) -> None:
+    """Refuse what a device can't take, and say whether it is too small or too full.
+
+    Raises:
+        PlacementError: `needed_bytes` is above what can be had.
+    """
+    if needed_bytes <= device.usable_bytes:
+        return
+    said = f"{what} needs {needed_bytes / GIB:.1f} GiB, and {device} has {device.usable_bytes / GIB:.1f} GiB to give"
+    if needed_bytes <= int(device.total_bytes * GPU_SHARE):
+        raise PlacementError(
+            f"{said}: other programs hold {device.taken_bytes / GIB:.1f} GiB",
+            hint="Close them, or take another GPU (CUDA_VISIBLE_DEVICES)." if device.kind == "cuda" else "Close them.",
+        )
+    raise PlacementError(said, hint="Take a smaller or a quantised model, or a larger device.")
+
+
+def _capped(device: Device, cap_bytes: int | None) -> Device:
     if cap_bytes is None:
         return device
     if cap_bytes > device.total_bytes:
@@ -68,46 +182,24 @@ def find_device(cap_bytes: int | None = None) -> Device:
     return replace(device, total_bytes=cap_bytes, free_bytes=min(cap_bytes, device.free_bytes))
 
 
-def _cuda() -> Device | None:
-    # nvidia-smi comes with the driver and needs no CUDA context; the first visible device is the one that is used.
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
-    if visible == "-1":
-        return None
-    command = ["nvidia-smi", "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"]
-    try:
-        answer = subprocess.run(
-            [*command, f"--id={visible or 0}"], capture_output=True, text=True, timeout=20, check=True
-        ).stdout
-        name, total, free = (part.strip() for part in answer.strip().splitlines()[0].rsplit(",", 2))
-        return Device("cuda", name, int(total) * 1024**2, int(free) * 1024**2)
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
-        return None
-
-
-def _mps() -> Device | None:
+def _mps(memory: Device) -> Device | None:
     if platform.system() != "Darwin" or platform.machine() != "arm64":
         return None
-    memory = _cpu()
     # Apple's GPU shares the machine's memory and may wire about three quarters of it.
-    return replace(memory, kind="mps", name="Apple GPU", total_bytes=memory.total_bytes * 3 // 4)
+    total = memory.total_bytes * 3 // 4
+    return replace(memory, kind="mps", name="Apple GPU", total_bytes=total, free_bytes=min(total, memory.free_bytes))
 
 
 def _cpu() -> Device:
     import psutil
 
+    from localtable.scheduler.cgroups import read_limits
+
     memory = psutil.virtual_memory()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    total = min(memory.total, _cgroup_limit() or memory.total)
-    return Device("cpu", platform.processor() or platform.machine(), total, min(memory.available, total), cores)
-
-
-def _cgroup_limit() -> int | None:
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            with open(path) as file:
-                value = file.read().strip()
-        except OSError:
-            continue
-        if value.isdigit() and int(value) < 2**60:
-            return int(value)
-    return None
+    limits = read_limits()
+    total = min(memory.total, limits.memory_bytes or memory.total)
+    free = min(memory.available, total if limits.free_bytes is None else limits.free_bytes)
+    if limits.cores is not None:
+        cores = max(1, min(cores, math.ceil(limits.cores)))
+    return Device("cpu", platform.processor() or platform.machine(), total, free, cores)

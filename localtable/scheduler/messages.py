@@ -81,6 +81,8 @@ class Died:
     """The last message of a worker that did not end by being closed."""
 
     error: LocaltableError
+    sudden: bool = False
+    """It said nothing: something killed it, and the same again may go well."""
 
 
 ToWorker = Load | Submit | Abort | Sleep | Wake | Close

@@ -7,6 +7,9 @@ the rounds, since the engine that is awake has its next round's work first. The 
 
 An engine is dry when nothing of it is queued or running *and* the engines that are awake will open nothing for it
 either: one that merely waits for its neighbours' turns would be put away only to come back for the same round.
+
+A few long turns don't hold a device for ever: an engine that runs nothing else is taken back where the rest is longer
+than what that may cost. docs/scheduling.md says why, and how far from the best possible all of this is.
 """
 
 from __future__ import annotations
@@ -19,8 +22,8 @@ from typing import Literal
 State = Literal["unloaded", "asleep", "changing", "awake"]
 """`changing` is an engine that loads, wakes or is being put to sleep: it holds its memory and can't be asked."""
 
-MAX_SEARCHED = 12
-"""Idle engines up to which the cheapest set to put away is searched; of more, the cheapest ones go one by one."""
+MAX_SEARCHED = 6
+"""Idle engines up to which the cheapest set to put away is searched; of more, the dearest ones are kept one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,10 @@ class Standing:
     """Seconds that it takes to load or wake it."""
     return_s: float = 0.0
     """Seconds that it costs to put it away and bring it back; 0 where nothing of it is left to do."""
+    turn_s: float = 0.0
+    """Seconds that one turn of it takes by itself."""
+    rows: int = 0
+    """Requests that it works on at once; 0: unknown."""
 
     @property
     def present(self) -> bool:
@@ -95,12 +102,21 @@ def decide(standings: Sequence[Standing], capacities: Sequence[int]) -> Activate
     wanted = sorted((s for s in absent if s.waiting), key=_worth, reverse=True)
     idle = [s for s in standings if s.idle]
     resting = [s for s in standings if s.idle or s.state == "asleep"]
-    lingering = [s for s in standings if s.idle or _lingers(s)]
-    for removable, close, abort in ((idle, False, False), (resting, True, False), (lingering, False, True)):
+    for removable, close in ((idle, False), (resting, True)):
+        room = list(free)
+        for standing in removable:
+            for device in standing.devices:
+                room[device] += _freed(standing, close=close)
         for standing in wanted:
-            put_away = _room_for(standing, free, removable, close=close)
+            put_away = _room_for(standing, free, removable, close=close) if _fits(standing, room) else None
             if put_away is not None:
-                return Activate(standing.model_id, put_away, close and bool(put_away), abort)
+                return Activate(standing.model_id, put_away, close and bool(put_away))
+    lingering = _lingering(standings)
+    for standing in wanted if lingering else ():
+        removable = idle + [s for s, cost_s in lingering if standing.waiting_s > cost_s]
+        put_away = _room_for(standing, free, removable, close=False)
+        if put_away is not None:
+            return Activate(standing.model_id, put_away, abort=True)
     # What has no work yet is loaded ahead where it takes nobody's place.
     for standing in absent:
         if standing.state == "unloaded" and standing.return_s and _fits(standing, free):
@@ -113,14 +129,33 @@ def _worth(standing: Standing) -> float:
     return standing.waiting_s / max(standing.activate_s, 1e-9)
 
 
-def _lingers(standing: Standing) -> bool:
-    """Nothing waits for it, and what it still runs takes longer than to put it away and bring it back."""
-    dry = standing.state == "awake" and not standing.waiting and not standing.coming
-    return dry and standing.running > 0 and standing.rest_s > standing.return_s > 0
+def _lingering(standings: Sequence[Standing]) -> list[tuple[Standing, float]]:
+    """Engines that alone work on their devices, with few of their rows, longer than an abort may cost; and that cost.
+
+    A debate that is taken back falls a round behind the others. In the end it may need every model once more for
+    itself: a round of swaps, and of turns without company. What an abort saves is the rest's share of empty rows.
+    """
+    found = []
+    for standing in standings:
+        dry = standing.state == "awake" and not (standing.waiting or standing.coming)
+        if not dry or not standing.running or not standing.rest_s:
+            continue
+        beside = [s for s in standings if not set(s.devices).isdisjoint(standing.devices)]
+        cost_s = sum(s.return_s + s.turn_s for s in beside if s.return_s)
+        empty = 1 - standing.running / standing.rows if standing.rows else 1.0
+        alone = not any(s.running for s in beside if s is not standing)
+        if alone and standing.rest_s * empty > cost_s > 0:
+            found.append((standing, cost_s))
+    return found
 
 
 def _fits(standing: Standing, free: Sequence[int]) -> bool:
-    return all(standing.awake_bytes - standing.bytes_now() <= free[device] for device in standing.devices)
+    more = standing.awake_bytes - standing.bytes_now()
+    return all(more <= free[device] for device in standing.devices)
+
+
+def _freed(standing: Standing, *, close: bool) -> int:
+    return standing.bytes_now() - (0 if close else standing.asleep_bytes)
 
 
 def _room_for(
@@ -135,21 +170,28 @@ def _room_for(
     lacking = {device: lack for device, lack in lacking.items() if lack > 0}
     if not lacking:
         return ()
-    useful = [s for s in removable if s is not standing and not lacking.keys().isdisjoint(s.devices)]
+    useful = [s for s in removable if s is not standing and any(device in lacking for device in s.devices)]
+    frees = [_freed(s, close=close) for s in useful]
 
-    def enough(chosen: Iterable[Standing]) -> bool:
+    def enough(chosen: Iterable[int]) -> bool:
         left = dict(lacking)
-        for gone in chosen:
-            for device in left.keys() & set(gone.devices):
-                left[device] -= gone.bytes_now() - (0 if close else gone.asleep_bytes)
-        return all(lack <= 0 for lack in left.values())
+        for index in chosen:
+            for device in useful[index].devices:
+                if device in left:
+                    left[device] -= frees[index]
+        return max(left.values()) <= 0
 
-    if not enough(useful):
+    everything = range(len(useful))
+    if not enough(everything):
         return None
-    useful.sort(key=lambda s: (s.return_s, -s.awake_bytes))
     if len(useful) <= MAX_SEARCHED:
-        sets = (c for n in range(1, len(useful) + 1) for c in itertools.combinations(useful, n) if enough(c))
-        best = min(sets, key=lambda c: (sum(s.return_s for s in c), len(c)))
-        return tuple(s.model_id for s in best)
-    number = next(n for n in range(1, len(useful) + 1) if enough(useful[:n]))
-    return tuple(s.model_id for s in useful[:number])
+        sets = (c for n in range(1, len(useful) + 1) for c in itertools.combinations(everything, n) if enough(c))
+        chosen = min(sets, key=lambda c: sum(useful[index].return_s for index in c))
+    else:
+        # Of many: leave out one after another, what is dearest to bring back first, as long as the rest is enough.
+        rest = list(everything)
+        for index in sorted(everything, key=lambda i: useful[i].return_s, reverse=True):
+            fewer = [other for other in rest if other != index]
+            rest = fewer if enough(fewer) else rest
+        chosen = tuple(rest)
+    return tuple(useful[index].model_id for index in chosen)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import wait
 from typing import Literal, Protocol
 
@@ -29,6 +29,8 @@ State = Literal["unloaded", "loading", "awake", "falling asleep", "asleep", "wak
 Swap = Literal["none", "sleep_1", "sleep_2", "reload"]
 """How a model makes room: it never has to, it sleeps at level 1 or 2, or it is closed and loaded anew."""
 CHANGING = ("loading", "falling asleep", "waking")
+MAX_LOADS = 3
+"""How often in a row loading is tried: of a model that was loaded before, or whose worker was killed as it loaded."""
 MEMORY_WAIT_S = 60.0
 """How long memory that an engine has given back may take to be seen free: a driver frees it after the process."""
 _STATES: Mapping[State, policy.State] = {"unloaded": "unloaded", "awake": "awake", "asleep": "asleep"}
@@ -63,12 +65,14 @@ class Generated:
 
 @dataclass(frozen=True, slots=True)
 class EngineDied:
-    """An engine ended while it was generating; it is loaded anew when it has work."""
+    """An engine ended while it was generating, or did not load; it is loaded anew when it has work."""
 
     model_id: str
     error: LocaltableError
     lost: tuple[str, ...]
     """The requests that it had."""
+    failed_loads: int = 0
+    """How often in a row it did not load, this time included; 0: it was loaded."""
 
 
 PoolEvent = EngineLoading | EngineLoaded | Generated | EngineDied
@@ -144,6 +148,10 @@ class Slot:
     running: set[str] = field(default_factory=set)
     since: float = 0.0
     activations: int = 0
+    failed_loads: int = 0
+    """In a row."""
+    prefetched: bool = False
+    """Its weights have been asked for since it was loaded last."""
 
 
 class EnginePool:
@@ -157,6 +165,7 @@ class EnginePool:
         start: Callable[[EngineSpec], EngineHandle],
         take_turns: bool,
         free_bytes: Callable[[int], int] | None = None,
+        prefetch: Callable[[EngineSpec], object] | None = None,
     ) -> None:
         """Nothing is loaded yet.
 
@@ -167,6 +176,7 @@ class EnginePool:
             take_turns: Whether only one engine at a time generates.
             free_bytes: What a device says is free, where it can be asked: before an engine takes memory that another
                 has given back, it must be there.
+            prefetch: Has a model's weights read into memory while others generate; returns at once.
 
         Raises:
             PlacementError: A model is too big even alone.
@@ -185,6 +195,7 @@ class EnginePool:
         self._turn: str | None = None
         self._death: LocaltableError | None = None
         self._free_bytes = free_bytes
+        self._prefetch = prefetch
         self._lacking_since: float | None = None
         self.clock = Clock()
         self.timeline = Timeline()
@@ -195,7 +206,8 @@ class EnginePool:
         """Load, hand over work, and wait for what happens.
 
         Raises:
-            EngineLoadError: An engine could not be loaded. What came out of any engine before that has been given.
+            EngineLoadError: An engine could not be loaded, the first time that it was to be. What came out of any
+                engine before that has been given.
         """
         if self._death is not None:
             raise self._death
@@ -244,8 +256,10 @@ class EnginePool:
     def _place(self, supply: Supply) -> Iterable[str]:
         """Begin the changes that may begin now; yields the models that load or wake."""
         while any(slot.state in ("unloaded", "asleep") for slot in self.slots.values()):
-            action = decide(self._standings(supply), self._capacities)
+            standings = self._standings(supply)
+            action = decide(standings, self._capacities)
             if action is None:
+                self._look_ahead(standings)
                 return
             for model_id in action.instead_of:
                 self._put_away(model_id, close=action.close)
@@ -266,8 +280,20 @@ class EnginePool:
             slot.state = "waking"
         else:
             slot.handle = self._start(slot.placement.spec)
-            slot.state = "loading"
+            slot.state, slot.prefetched = "loading", False
         self.timeline.begin(model_id, slot.placement.devices, "wake" if slot.state == "waking" else "load")
+
+    def _look_ahead(self, standings: Sequence[Standing]) -> None:
+        """While an engine generates: have the model read that would be loaded if all engines had run dry now."""
+        unread = any(slot.state == "unloaded" and not slot.prefetched for slot in self.slots.values())
+        if self._prefetch is None or not unread or not any(s.running for s in standings):
+            return
+        dry = [replace(s, running=0, waiting=0, coming=0) if s.state == "awake" else s for s in standings]
+        following = decide(dry, self._capacities)
+        slot = self.slots[following.model_id] if following is not None else None
+        if slot is not None and slot.state == "unloaded" and not slot.prefetched:
+            slot.prefetched = True
+            self._prefetch(slot.placement.spec)
 
     def _put_away(self, model_id: str, *, close: bool) -> None:
         slot = self.slots[model_id]
@@ -363,6 +389,7 @@ class EnginePool:
         slot = self.slots[model_id]
         if isinstance(message, Ready):
             slot.state, slot.info, slot.load_s = "awake", message.info, time.monotonic() - slot.since
+            slot.failed_loads = 0
             self.timeline.end(model_id)
             return [EngineLoaded(model_id, message.info, slot.load_s)]
         if isinstance(message, Changed):
@@ -374,17 +401,23 @@ class EnginePool:
             assert slot.info is not None
             return [EngineLoaded(model_id, slot.info, slot.wake_s)]
         if isinstance(message, Died):
-            was_loaded, lost = slot.state != "loading", tuple(sorted(slot.running))
-            slot.handle, slot.state = None, "unloaded"
-            slot.running.clear()
-            self.timeline.end(model_id)
-            if was_loaded:
-                return [EngineDied(model_id, message.error, lost)]
-            self._death = self._death or message.error
-            return []
+            return self._died(model_id, slot, message)
         for event in message.events:
             if not isinstance(event, Tokens):
                 slot.running.discard(event.request_id)
         if not slot.running:
             self.timeline.end(model_id)
         return [Generated(model_id, event) for event in message.events]
+
+    def _died(self, model_id: str, slot: Slot, message: Died) -> list[PoolEvent]:
+        loading, lost = slot.state == "loading", tuple(sorted(slot.running))
+        slot.handle, slot.state = None, "unloaded"
+        slot.running.clear()
+        self.timeline.end(model_id)
+        slot.failed_loads += loading
+        # What says why it can't be loaded would say it again; what was loaded once, or was killed, may do better.
+        hopeless = not message.sudden or slot.failed_loads >= MAX_LOADS
+        if loading and slot.info is None and hopeless:
+            self._death = self._death or message.error
+            return []
+        return [EngineDied(model_id, message.error, lost, slot.failed_loads)]

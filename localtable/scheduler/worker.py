@@ -1,8 +1,9 @@
 """The main process's side of engines: a handle per loaded model, wherever the engine runs.
 
 `Workers` starts them: each in a process of its own, forked from a server that has imported the heavy modules once
-(which it can do while the main process still reads files), or, for the scripted engine, in this process. The pool
-sees one interface, an `EngineHandle`, and waits for several with `multiprocessing.connection.wait`.
+(which it can do while the main process still reads files), or, for the scripted engine unless it is told otherwise, in
+this process. The pool sees one interface, an `EngineHandle`, and waits for several with
+`multiprocessing.connection.wait`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Self
 
 from localtable.engines.base import EngineSpec, Request, SleepLevel
 from localtable.engines.environment import environment
+from localtable.engines.scripted import has_process
 from localtable.errors import EngineError, EngineLoadError, LocaltableError
 from localtable.scheduler.inline import InlineEngine
 from localtable.scheduler.messages import (
@@ -52,6 +54,7 @@ PRELOAD = {
         "outlines_core",
     ),
     "transformers": ("localtable.engines.transformers_engine", "transformers"),
+    "scripted": ("localtable.engines.scripted", "outlines_core"),
 }
 """What a fork server of each kind imports; a name that fails here fails again, and is told, in the worker."""
 
@@ -105,7 +108,7 @@ class EngineProcess(EngineHandle):
                     break
                 message = self._pipe.recv()
             except (EOFError, OSError):
-                message = Died(self._sudden_death())
+                message = Died(self._sudden_death(), sudden=True)
             if isinstance(message, int):
                 self.pid = message
                 continue
@@ -200,6 +203,11 @@ class ForkServer:
                     self._exit_codes[message[0]] = message[1]
         return self._exit_codes.get(pid)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the process is gone, and can start no worker any more."""
+        return self._process.poll() is not None
+
     def own_exit_code(self) -> int | None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._process.wait(2.0)
@@ -242,7 +250,7 @@ class Workers:
 
     def start(self, spec: EngineSpec) -> EngineHandle:
         """An engine for `spec`, loading; its first message is `Ready` or `Died`."""
-        if spec.kind == "scripted":
+        if spec.kind == "scripted" and not has_process(spec):
             handle: EngineHandle = InlineEngine(spec)
         else:
             log = self._logs() / f"{_safe(spec.model_id)}-{os.getpid()}-{len(self._handles)}.log"
@@ -261,7 +269,10 @@ class Workers:
 
     def _server(self, kind: str, device: str) -> ForkServer:
         family = device.partition(":")[0]
-        if (kind, family) not in self._servers:
+        there = self._servers.get((kind, family))
+        if there is not None and there.ended:
+            there.close()
+        if there is None or there.ended:
             log = self._logs() / f"{kind}-{family}-{os.getpid()}.log"
             self._servers[kind, family] = ForkServer(
                 modules_to_preload(kind, device), device, self._home, log, self._threads

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from pathlib import Path
 
@@ -95,5 +96,5 @@ def test_the_timeline_says_who_did_what_and_nobody_did_two_things_at_once(tmp_pa
     intervals = recorded.pool.timeline.take()
     for model_id in NAMES[:3]:
         own = sorted((i.began_s, i.ended_s) for i in intervals if i.model_id == model_id)
-        assert all(end <= begin for (_, end), (begin, _) in zip(own, own[1:], strict=False))
+        assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(own))
     assert Counter(i.phase for i in intervals)["load"] == 7

@@ -22,6 +22,7 @@ from localtable.scheduler.pool import (
     Outlook,
     Placement,
     PoolEvent,
+    Swap,
 )
 from localtable.scheduler.worker import EngineHandle, InlineEngine
 from localtable.scripted_vocabulary import END_OF_TURN
@@ -36,9 +37,9 @@ def spec(model_id: str, script: Path | None = None) -> EngineSpec:
     return EngineSpec("scripted", model_id, None, "float32", 4096, 8, 0, arguments=arguments)
 
 
-def request(request_id: str, seat: str = "Ada") -> Request:
+def request(request_id: str, seat: str = "Ada", *, stream: bool = False) -> Request:
     origin = Origin("q", 0, seat, 1, "statement")
-    return Request(request_id, (1, 2, 3), Sampling(max_tokens=16), 1, (END_OF_TURN,), origin=origin)
+    return Request(request_id, (1, 2, 3), Sampling(max_tokens=16), 1, (END_OF_TURN,), stream=stream, origin=origin)
 
 
 class Queues:
@@ -67,16 +68,24 @@ class Pool:
     """A real pool of scripted engines, with what it started."""
 
     def __init__(
-        self, sizes: Mapping[str, int], capacity: int, *, script: Path | None = None, take_turns: bool = False
+        self,
+        sizes: Mapping[str, int],
+        capacity: int,
+        *,
+        script: Path | None = None,
+        take_turns: bool = False,
+        swap: Swap = "reload",
     ) -> None:
+        self.prefetched: list[str] = []
         self.started: list[str] = []
         self.handles: list[EngineHandle] = []
         self.supply = Queues()
         self.pool = EnginePool(
-            {name: Placement(spec(name, script), size) for name, size in sizes.items()},
+            {name: Placement(spec(name, script), size, swap=swap) for name, size in sizes.items()},
             capacities=[capacity],
             start=self._start,
             take_turns=take_turns,
+            prefetch=lambda spec: self.prefetched.append(spec.model_id),
         )
 
     def _start(self, spec: EngineSpec) -> EngineHandle:
@@ -286,3 +295,69 @@ def test_an_engine_that_died_is_loaded_anew_when_it_has_work(tmp_path: Path, poo
     assert pool.started == ["one"]
     pool.supply.put("one", [request("a", "Ada")])
     assert [type(event) for event in pool.drain()] == [EngineLoading, EngineLoaded, Generated]
+
+
+# ── what is read ahead ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def long_work(count: int = 1) -> list[Request]:
+    """Requests that take an engine several polls."""
+    return [request(f"long {number}", stream=True) for number in range(count)]
+
+
+def test_while_one_generates_the_next_model_s_weights_are_read_once_and_no_other_s(pools: list[Pool]) -> None:
+    pool = Pool({"one": 6, "two": 6, "three": 6}, 10)
+    pools.append(pool)
+    for name, count in (("one", 1), ("two", 1), ("three", 2)):
+        pool.supply.put(name, long_work(count))
+    while pool.awake() != {"three"}:
+        pool.poll(0.01)
+        assert not pool.prefetched, "nothing generates yet"
+    for _ in range(3):
+        pool.poll(0.01)
+    assert pool.pool.slots["three"].running, "it still generates"
+    assert pool.prefetched == ["one"]
+    pool.drain()
+    assert pool.started == ["three", "one", "two"]
+    assert pool.prefetched == ["one", "two"], "in the order in which they were loaded, and each once"
+
+
+def test_what_was_loaded_and_closed_is_read_again(pools: list[Pool]) -> None:
+    pool = Pool({"one": 6, "two": 6}, 10)
+    pools.append(pool)
+    for name in ("one", "two", "one", "two"):
+        pool.supply.put(name, long_work())
+        for _ in range(50):
+            if pool.pool.slots[name].running:
+                break
+            pool.poll(0.01)
+        assert pool.pool.slots[name].running
+    assert pool.started == ["one", "two", "one", "two"]
+    assert pool.prefetched == ["two", "one", "two"]
+
+
+def test_what_fits_beside_is_loaded_at_once_and_what_sleeps_needs_no_reading(pools: list[Pool]) -> None:
+    beside = Pool({"one": 1, "two": 1}, 9)
+    asleep = Pool({"one": 6, "two": 6}, 10, swap="sleep_1")
+    pools += [beside, asleep]
+    for name in ("one", "two"):
+        beside.supply.put(name, long_work())
+    beside.drain()
+    assert not beside.prefetched
+    asleep.supply.put("one", long_work())
+    asleep.supply.put("two", long_work())
+    asleep.drain()
+    assert asleep.prefetched == ["two"]
+    asleep.supply.put("two", long_work())
+    asleep.supply.put("one", long_work())
+    asleep.drain()
+    assert asleep.pool.slots["one"].activations == 2
+    assert asleep.prefetched == ["two"], "one slept, and needs its weights from no disk"
+
+
+def test_a_model_without_work_is_not_read(pools: list[Pool]) -> None:
+    pool = Pool({"one": 6, "two": 6}, 10)
+    pools.append(pool)
+    pool.supply.put("one", long_work())
+    pool.drain()
+    assert not pool.prefetched

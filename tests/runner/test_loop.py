@@ -12,7 +12,6 @@ import pytest
 from builders import CARD, Recorded, make_panel, make_question, record, votes, write_script
 
 from localtable.engines.base import Origin, Request
-from localtable.errors import EngineError
 from localtable.protocol import DEBATE, Debate
 from localtable.runner.events import DebateFailed, RoundClosed, RoundOpened, TurnFinished
 from localtable.runner.loop import MAX_DEATHS, MAX_TRIES, Outcome
@@ -378,10 +377,15 @@ def test_several_guilty_requests_take_no_innocent_debate_with_them(tmp_path: Pat
     assert set(failed(held)) == set(names)
 
 
-def test_an_engine_that_dies_on_everything_ends_the_run(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="the script crashes it at") as caught:
-        record(questions(MAX_DEATHS + 4), make_panel(tmp_path, "Ada"), write_script(tmp_path, {"fail": "crash"}))
-    assert caught.value.hint
+def test_an_engine_that_dies_on_everything_fails_everything_and_is_loaded_no_more(tmp_path: Path) -> None:
+    count = MAX_DEATHS + 4
+    held = record(questions(count), make_panel(tmp_path, "Ada"), write_script(tmp_path, {"fail": "crash"}))
+    assert len({outcome.number for outcome in held.outcomes}) == len(held.outcomes) == count
+    assert set(failed(held)) == {f"q{i}" for i in range(count)}
+    assert held.pool.slots["toy"].activations == MAX_DEATHS
+    for outcome in held.outcomes:
+        assert outcome.error is not None and "the script crashes it at" in outcome.error.message
+        assert outcome.error.hint
 
 
 def test_an_engine_that_works_in_between_may_die_more_often_than_one_that_never_does(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from localtable.engines.base import Completion, EngineSpec, Origin, Request, Tok
 from localtable.errors import ConfigError, EngineError, EngineLoadError
 from localtable.scheduler.inline import InlineEngine
 from localtable.scheduler.messages import Died, EngineHandle, Events, FromWorker, Ready
-from localtable.scheduler.worker import ForkServer, Workers
+from localtable.scheduler.worker import EngineProcess, ForkServer, Workers
 from localtable.types import Sampling
 
 PARENT = Path(__file__).with_name("parent.py")
@@ -285,6 +285,56 @@ def test_an_engine_that_fails_in_a_step_is_told_in_plain_words(server: ForkServe
     assert isinstance(died.error, EngineError)
     assert "Traceback" not in str(died.error)
     assert "Traceback" in (tmp_path / "log").read_text()
+
+
+@pytest.fixture
+def scripted_workers(tmp_path: Path) -> Iterator[Workers]:
+    with Workers(tmp_path) as made:
+        yield made
+
+
+@pytest.mark.parametrize("said", [True, "true"])
+def test_the_scripted_engine_has_a_worker_of_its_own_where_it_is_asked_for(
+    scripted_workers: Workers, said: object
+) -> None:
+    handle = scripted_workers.start(scripted(process=said))
+    assert isinstance(handle, EngineProcess)
+    handle.submit([request("a"), request("b")])
+    ready, *done = collect(handle, has(Completion, 2))
+    assert isinstance(ready, Ready)
+    assert {completion.request_id for completion in done} == {"a", "b"}
+    assert handle.pid is not None
+    os.kill(handle.pid, signal.SIGKILL)
+    died = collect(handle, has(Died))[-1]
+    assert died.sudden
+    assert isinstance(died.error, EngineError)
+    assert "SIGKILL" in str(died.error)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"process": False}, {"process": "no"}])
+def test_otherwise_the_scripted_engine_is_in_this_process(scripted_workers: Workers, arguments: Any) -> None:
+    handle = scripted_workers.start(scripted(**arguments))
+    assert isinstance(handle, InlineEngine)
+    assert isinstance(messages_of(handle)[0], Ready)
+
+
+def test_a_worker_s_argument_that_is_none_is_told_as_any_other(scripted_workers: Workers) -> None:
+    [died] = messages_of(scripted_workers.start(scripted(process="perhaps")))
+    assert isinstance(died, Died)
+    assert isinstance(died.error, ConfigError)
+    assert not died.sudden
+
+
+def test_a_server_that_has_died_is_replaced(scripted_workers: Workers) -> None:
+    first = scripted_workers.start(scripted(process=True))
+    collect(first, has(Ready))
+    (server,) = (child for child in psutil.Process().children() if "forkserver" in " ".join(child.cmdline()))
+    server.kill()
+    assert gone(server.pid, 2)
+    second = scripted_workers.start(scripted(process=True))
+    assert isinstance(collect(second, has(Ready))[0], Ready)
+    second.close()
+    first.close()
 
 
 # ── the engine in this process ──────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,149 @@
+"""Which model sits on which devices, with how large a cache; nothing of time is known here.
+
+A model goes over as few devices as hold it. Where all models of a device fit side by side, they share what their
+weights leave; where they don't, each gets what it has when so many as `at_once` are awake together, and they swap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from localtable.errors import PlacementError
+from localtable.scheduler.devices import GIB, Machine
+
+SHARE = 0.9
+"""Of the memory that weights and activations leave: what the caches of engines side by side take together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What a model takes of each device, spread over so many of them."""
+
+    num_devices: int
+    fixed_bytes: int
+    """All but its cache."""
+    turn_bytes: int
+    """A cache for one turn: the least that it can work with."""
+    wanted_bytes: int
+    """The largest cache that it has use for, or the one that the user gave."""
+    cache_given: bool = False
+    """The user said how much."""
+
+    @property
+    def least_bytes(self) -> int:
+        """What it can't do without."""
+        return self.fixed_bytes + (self.wanted_bytes if self.cache_given else self.turn_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A model and the ways in which it can be spread, fewest devices first."""
+
+    model_id: str
+    ways: tuple[Way, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a model sits."""
+
+    model_id: str
+    way: Way
+    devices: tuple[int, ...]
+    cache_bytes: int
+    """On each of its devices."""
+    crowded: bool
+    """The models of one of its devices don't fit side by side."""
+
+    @property
+    def total_bytes(self) -> int:
+        """On each of its devices, while it is awake."""
+        return self.way.fixed_bytes + self.cache_bytes
+
+
+def lay_out(demands: Sequence[Demand], machine: Machine, *, at_once: int = 1) -> dict[str, Spot]:
+    """Give every model its devices and its cache.
+
+    Args:
+        demands: In the panel's order.
+        machine: What there is.
+        at_once: On a crowded device: how many engines are to be awake together, as far as they can.
+
+    Returns:
+        By model id.
+
+    Raises:
+        PlacementError: A model fits nowhere, not even alone; says what it lacks.
+    """
+    capacities = machine.capacities
+    ways = {demand.model_id: _narrowest(demand, capacities) for demand in demands}
+    devices = _spread(ways, capacities)
+    spots = {}
+    for model_id, way in ways.items():
+        rooms = [_room(model_id, way, device, ways, devices, capacities, at_once) for device in devices[model_id]]
+        room, crowded = min(room for room, _ in rooms), any(crowded for _, crowded in rooms)
+        cache = way.wanted_bytes if way.cache_given else max(min(way.wanted_bytes, room), way.turn_bytes)
+        spots[model_id] = Spot(model_id, way, devices[model_id], cache, crowded)
+    return spots
+
+
+def _narrowest(demand: Demand, capacities: Sequence[int]) -> Way:
+    """The way over the fewest devices that have room for it."""
+    for way in demand.ways:
+        if sum(capacity >= way.least_bytes for capacity in capacities) >= way.num_devices:
+            return way
+    best = min(demand.ways, key=lambda way: way.least_bytes)
+    over = f" on each of {best.num_devices} devices" if best.num_devices > 1 else ""
+    raise PlacementError(
+        f"{demand.model_id} needs {best.least_bytes / GIB:.1f} GiB{over} "
+        f"({best.fixed_bytes / GIB:.1f} GiB apart from its cache); there are "
+        f"{' + '.join(f'{capacity / GIB:.1f}' for capacity in capacities)} GiB",
+        hint="Take a smaller or a quantised model, fewer seats or rounds, or more memory; `localtable plan` says more.",
+    )
+
+
+def _spread(ways: dict[str, Way], capacities: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """Devices for each model: the largest first, each where most memory is left; neighbours for one that is spread."""
+    left = list(capacities)
+    found: dict[str, tuple[int, ...]] = {}
+    # A model over several devices has the fewest places to choose from.
+    for model_id in sorted(ways, key=lambda m: (-ways[m].num_devices, -ways[m].least_bytes)):
+        way = ways[model_id]
+        places = [
+            tuple(range(first, first + way.num_devices))
+            for first in range(len(capacities) - way.num_devices + 1)
+            if all(capacities[d] >= way.least_bytes for d in range(first, first + way.num_devices))
+        ]
+        if not places:
+            raise PlacementError(
+                f"{model_id} is spread over {way.num_devices} devices side by side, each with "
+                f"{way.least_bytes / GIB:.1f} GiB; there are none",
+                hint="Order the devices so that the large ones are neighbours (CUDA_VISIBLE_DEVICES).",
+            )
+        best = max(places, key=lambda devices: min(left[device] for device in devices))
+        for device in best:
+            left[device] -= way.least_bytes
+        found[model_id] = best
+    return found
+
+
+def _room(
+    model_id: str,
+    way: Way,
+    device: int,
+    ways: dict[str, Way],
+    devices: dict[str, tuple[int, ...]],
+    capacities: Sequence[int],
+    at_once: int,
+) -> tuple[int, bool]:
+    """The most that a model's cache may take on a device, and whether its models don't fit there side by side."""
+    there = [ways[other] for other in ways if device in devices[other]]
+    # A share is the same for all, so that none is so small that its engine can't hold a turn.
+    sharing = [other for other in there if not other.cache_given]
+    left = capacities[device] - sum(other.fixed_bytes for other in there)
+    left -= sum(other.wanted_bytes for other in there if other.cache_given)
+    share = int(left * SHARE) // max(len(sharing), 1)
+    if share >= max((other.turn_bytes for other in sharing), default=0) and left >= 0:
+        return share, False
+    return max(capacities[device] // min(at_once, len(there)) - way.fixed_bytes, way.turn_bytes), True

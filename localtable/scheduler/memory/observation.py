@@ -1,0 +1,56 @@
+"""What was seen of a real engine, in the figures that the formulas compute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+from localtable.engines.base import EngineInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was seen of one engine; None where nothing was. Bytes are those of one device."""
+
+    weights_bytes: int | None = None
+    kv_block_bytes: int | None = None
+    kv_block_tokens: int | None = None
+    activations_bytes: int | None = None
+    graphs_bytes: int | None = None
+    context_bytes: int | None = None
+    asleep_bytes: int | None = None
+    host_asleep_bytes: int | None = None
+    first_load_s: float | None = None
+    later_load_s: float | None = None
+    first_sleep_s: float | None = None
+    later_sleep_s: float | None = None
+    wake_1_s: float | None = None
+    wake_2_s: float | None = None
+    warm_up_s: float | None = None
+    prefill_tokens_per_s: float | None = None
+    decode_tokens_per_s: dict[int, float] | None = None
+    """By the number of rows that were decoded together."""
+
+    def updated(self, newer: Observation) -> Observation:
+        """The same with what a newer one has seen in place of the older figures."""
+        seen = {field.name: value for field in fields(newer) if (value := getattr(newer, field.name)) is not None}
+        if newer.decode_tokens_per_s is not None:
+            seen["decode_tokens_per_s"] = {**(self.decode_tokens_per_s or {}), **newer.decode_tokens_per_s}
+        return replace(self, **seen)
+
+
+def observe(info: EngineInfo, load_s: float, *, first: bool) -> Observation:
+    """What an engine says of itself when it has been loaded.
+
+    Args:
+        info: What it says.
+        load_s: Seconds that its load took.
+        first: Nothing of it was cached: no file read before, nothing compiled.
+    """
+    block = info.kv_cache_bytes // info.num_kv_blocks if info.kv_cache_bytes and info.num_kv_blocks else None
+    return Observation(
+        weights_bytes=info.weights_bytes,
+        kv_block_bytes=block,
+        kv_block_tokens=info.block_size if block else None,
+        first_load_s=load_s if first else None,
+        later_load_s=None if first else load_s,
+    )

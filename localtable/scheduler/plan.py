@@ -1,0 +1,332 @@
+"""What a panel will need on a machine, and how long it will take: the layout, simulated under the scheduler's rule.
+
+The same functions seat models here and in a run (`seating.py`), and the same rule moves them (`policy.py`). What is
+estimated: how long statements are, and how fast a machine is on which nothing has run yet.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from localtable.errors import PlacementError
+from localtable.scheduler.calibration import Calibration
+from localtable.scheduler.devices import GIB, Device, Machine
+from localtable.scheduler.seating import Seated, Wish, seat_all
+from localtable.scheduler.simulate.bounds import lower_bound
+from localtable.scheduler.simulate.instance import Instance, Model, Sleep, Speed, Turn
+from localtable.scheduler.simulate.result import Result
+from localtable.scheduler.simulate.simulation import simulate
+
+SHORTEST = 0.5
+"""A statement's length as a share of its bound: from this to the whole of it, evenly."""
+USUAL_QUESTIONS = 200
+MAX_SIMULATED = 64
+"""Questions up to which every debate is simulated; the time of more grows in proportion to theirs."""
+MOST_AT_ONCE = 4
+"""How many engines of a crowded device are tried side by side."""
+UNCERTAIN, MEASURED = 0.5, 0.2
+"""Of the predicted time, either way: with formulas alone, and where this machine has been measured."""
+STEPS_GIB = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 80, 96, 128, 160, 192, 256)
+"""More memory on each device, to find out how much a panel lacks that doesn't fit."""
+ADVISED_GIB = (8, 16, 24, 48, 80)
+"""More memory on each device that is advised where it would save time."""
+WORTHWHILE = 0.9
+"""Of the predicted time: what a change has to come down to, to be advised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What a panel does, as far as time goes."""
+
+    seats: tuple[str, ...]
+    """Card ids, one for each seat."""
+    rounds: int
+    questions: int
+    statement_tokens: tuple[int, ...]
+    """The bound of each seat's statement, thinking included."""
+    least_tokens: tuple[int, ...]
+    """The shortest that each seat's statement is reckoned with."""
+    prompt_tokens: tuple[int, ...]
+    """By round: of a statement's prompt, a ballot's included, that no cache holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to expect."""
+
+    machine: Machine
+    workload: Workload
+    seated: dict[str, Seated]
+    """By card id."""
+    simulated: Result
+    predicted_s: float
+    low_s: float
+    high_s: float
+    lower_bound_s: float
+    advice: tuple[str, ...] = ()
+
+    @property
+    def swaps(self) -> int:
+        """Activations beyond the first of each model."""
+        return self.simulated.num_activations - len(self.seated)
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """The predicted time by part, of the device that is busy longest; what the rest is idle for is left out."""
+        busiest = max(self.simulated.seconds, key=lambda parts: sum(s for name, s in parts.items() if name != "idle"))
+        swapping: dict[str, float] = {name: s for name, s in busiest.items() if name not in ("generate", "idle")}
+        idle = busiest.get("idle", 0.0)
+        return {"generate": max(self.predicted_s - sum(swapping.values()) - idle, 0.0), **swapping}
+
+
+def make_plan(
+    wishes: Sequence[Wish], workload: Workload, machine: Machine, calibration: Calibration | None = None
+) -> Plan:
+    """The layout that is quickest under the rule, of those that seat all models.
+
+    Args:
+        wishes: One for each model.
+        workload: What they do.
+        machine: What there is.
+        calibration: What is known of this machine; None for one that is described.
+
+    Raises:
+        PlacementError: A model fits nowhere; `smallest_change` says what would help.
+        ConfigError: A card lacks figures.
+    """
+    best: Plan | None = None
+    for at_once in range(1, min(MOST_AT_ONCE, len(wishes)) + 1):
+        seated = seat_all(wishes, machine, calibration, at_once=at_once)
+        found = _predict(seated, workload, machine, measured=_is_measured(wishes, seated, machine, calibration))
+        if best is None or found.predicted_s < best.predicted_s:
+            best = found
+        if not any(seat.spot.crowded for seat in seated.values()):
+            break
+    assert best is not None
+    return best
+
+
+def with_advice(plan: Plan, wishes: Sequence[Wish], calibration: Calibration | None = None) -> Plan:
+    """A plan with what would help it."""
+    advice = []
+    if plan.swaps:
+        better = _first_better(wishes, plan, calibration)
+        if better is not None:
+            gib, other = better
+            each = " on each device" if len(plan.machine.devices) > 1 else ""
+            said = "no model would be swapped" if not other.swaps else f"{other.swaps} swaps would be left"
+            advice.append(
+                f"with {gib} GiB more{each} {said}, and the run would take {spoken(other.predicted_s)} in place of "
+                f"{spoken(plan.predicted_s)}"
+            )
+    if plan.machine.kind == "cuda" and all(wish.kv_cache_dtype == "auto" for wish in wishes):
+        smaller = make_plan(
+            [replace(wish, kv_cache_dtype="fp8") for wish in wishes], plan.workload, plan.machine, calibration
+        )
+        if smaller.predicted_s < WORTHWHILE * plan.predicted_s:
+            advice.append(
+                f"a cache in fp8 (engine: {{kv_cache_dtype: fp8}}) holds twice as many turns: {smaller.swaps} swaps, "
+                f"{spoken(smaller.predicted_s)}"
+            )
+    return replace(plan, advice=tuple(advice))
+
+
+def smallest_change(
+    wishes: Sequence[Wish], machine: Machine, calibration: Calibration | None = None
+) -> tuple[str, ...]:
+    """What would make a panel run that doesn't: the smallest of each kind of change, the first one the smallest."""
+    changes = []
+    alone = [wish for wish in wishes if not _fits([wish], machine, calibration)]
+    small = [wish for wish in alone if _fits([replace(wish, kv_cache_dtype="fp8")], machine, calibration)]
+    if machine.kind == "cuda" and alone and len(small) == len(alone):
+        changes.append("a cache in fp8 (engine: {kv_cache_dtype: fp8})")
+    shorter = [_longest_that_fits(wish, machine, calibration) for wish in alone]
+    if alone and all(length is not None for length in shorter):
+        least = min(length for length in shorter if length is not None)
+        changes.append(f"prompts and statements of at most {least:,} tokens (fewer seats, shorter statements)")
+    for gib in STEPS_GIB:
+        if _fits(alone, _larger(machine, gib), calibration):
+            each = " on each device" if len(machine.devices) > 1 else ""
+            changes.append(f"{gib} GiB more{each}")
+            break
+    for count in (2, 4, 8):
+        if count > len(machine.devices) and machine.kind == "cuda" and _fits(alone, _more(machine, count), calibration):
+            changes.append(f"{count} such devices")
+            break
+    if len(alone) < len(wishes):
+        changes.append(f"the panel without {', '.join(wish.card.id for wish in alone)}")
+    return tuple(changes)
+
+
+def plan_to_json(plan: Plan) -> dict[str, Any]:
+    """The contract of `plan --json`."""
+    return {
+        "fits": True,
+        "engines": [_engine_to_json(model_id, seat) for model_id, seat in plan.seated.items()],
+        "activations": plan.simulated.activations,
+        "predicted_s": round(plan.predicted_s, 1),
+        "low_s": round(plan.low_s, 1),
+        "high_s": round(plan.high_s, 1),
+        "lower_bound_s": round(plan.lower_bound_s, 1),
+        "seconds": {name: round(seconds, 1) for name, seconds in plan.seconds.items()},
+        "workload": asdict(plan.workload),
+        "advice": list(plan.advice),
+    }
+
+
+def _engine_to_json(model_id: str, seat: Seated) -> dict[str, Any]:
+    taken = seat.bytes
+    return {
+        "model": model_id,
+        "devices": list(seat.spot.devices),
+        "tensor_parallel_size": seat.settings.tensor_parallel_size,
+        "max_model_len": seat.wish.max_model_len,
+        "max_num_seqs": seat.wish.max_num_seqs,
+        "prefix_caching": seat.settings.enable_prefix_caching,
+        "weights_bytes": taken.weights,
+        "kv_cache_bytes": taken.kv_cache,
+        "activation_bytes": taken.activations,
+        "overhead_bytes": taken.graphs + taken.context,
+        "asleep_bytes": taken.asleep,
+        "swap": seat.swap,
+    }
+
+
+def spoken(seconds: float) -> str:
+    """A time for people: 40 s, 12 min, 3.4 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+# ── simulated ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _predict(seated: dict[str, Seated], workload: Workload, machine: Machine, *, measured: bool) -> Plan:
+    questions = min(workload.questions, MAX_SIMULATED)
+    instance = _instance(seated, workload, machine, questions)
+    result = simulate(instance)
+    bound = lower_bound(instance)
+    # Swaps don't grow with the questions, work does.
+    swapping = max(sum(s for name, s in parts.items() if name not in ("generate", "idle")) for parts in result.seconds)
+    more = workload.questions / questions
+    predicted = swapping + (result.makespan_s - swapping) * more
+    spread = MEASURED if measured else UNCERTAIN
+    return Plan(
+        machine,
+        workload,
+        seated,
+        result,
+        predicted,
+        predicted * (1 - spread),
+        predicted * (1 + spread),
+        bound.exposed_s + (bound.seconds - bound.exposed_s) * more,
+    )
+
+
+def _instance(seated: dict[str, Seated], workload: Workload, machine: Machine, questions: int) -> Instance:
+    numbers = {model_id: number for number, model_id in enumerate(seated)}
+    rng = random.Random(0)
+    turns = tuple(
+        tuple(
+            tuple(
+                Turn(workload.prompt_tokens[number], rng.randint(least, most))
+                for least, most in zip(workload.least_tokens, workload.statement_tokens, strict=True)
+            )
+            for number in range(workload.rounds)
+        )
+        for _ in range(questions)
+    )
+    return Instance(
+        capacities=tuple(machine.capacities),
+        models=tuple(_model(model_id, seat) for model_id, seat in seated.items()),
+        seats=tuple(numbers[model_id] for model_id in workload.seats),
+        turns=turns,
+        sharing="turns" if machine.kind == "cpu" else "processor",
+    )
+
+
+def _model(model_id: str, seat: Seated) -> Model:
+    costs, rows = seat.costs, _rows(seat)
+    context = seat.wish.max_model_len / 2
+    one, many = seat.speed.step_seconds(1, context), seat.speed.step_seconds(rows, context)
+    row = (many - one) / (rows - 1) if rows > 1 else 0.0
+    sleep = None
+    if seat.swap in ("sleep_1", "sleep_2"):
+        first, wake = (costs.first_sleep, costs.wake_1) if seat.swap == "sleep_1" else (costs.later_sleep, costs.wake_2)
+        sleep = Sleep(first, costs.later_sleep, wake + costs.warm_up, seat.bytes.asleep)
+    return Model(
+        model_id,
+        seat.spot.devices,
+        seat.spot.total_bytes,
+        Speed(one - row, row, seat.speed.prefill_s(1)),
+        rows,
+        costs.first_load + costs.warm_up,
+        costs.later_load + costs.warm_up,
+        close_s=costs.close,
+        sleep=sleep,
+    )
+
+
+def _rows(seat: Seated) -> int:
+    """Turns that its engine works on at once: its rows, as far as its cache holds turns of half the longest length."""
+    from localtable.scheduler.memory import kv_shape
+
+    shape = kv_shape(seat.wish.card, seat.settings)
+    held = shape.sequences(seat.spot.cache_bytes, max(seat.wish.max_model_len // 2, 1))
+    return max(1, min(seat.wish.max_num_seqs, held // seat.wish.copies))
+
+
+def _is_measured(
+    wishes: Sequence[Wish], seated: Mapping[str, Seated], machine: Machine, calibration: Calibration | None
+) -> bool:
+    if calibration is None:
+        return False
+    known = [calibration.find(w.card, seated[w.card.id].settings, machine.devices[0]) for w in wishes]
+    return all(seen is not None and seen.decode_tokens_per_s for seen in known)
+
+
+# ── other machines ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _fits(wishes: Sequence[Wish], machine: Machine, calibration: Calibration | None) -> bool:
+    try:
+        for wish in wishes:
+            seat_all([wish], machine, calibration)
+    except PlacementError:
+        return False
+    return True
+
+
+def _longest_that_fits(wish: Wish, machine: Machine, calibration: Calibration | None) -> int | None:
+    for share in (0.75, 0.5, 0.25):
+        length = int(wish.max_model_len * share)
+        if length and _fits([replace(wish, max_model_len=length)], machine, calibration):
+            return length
+    return None
+
+
+def _first_better(wishes: Sequence[Wish], plan: Plan, calibration: Calibration | None) -> tuple[int, Plan] | None:
+    """The smallest step of memory that saves a tenth of the time; None where none does."""
+    for gib in ADVISED_GIB:
+        found = make_plan(wishes, plan.workload, _larger(plan.machine, gib), calibration)
+        if found.predicted_s < WORTHWHILE * plan.predicted_s:
+            return gib, found
+    return None
+
+
+def _larger(machine: Machine, gib: int) -> Machine:
+    more = gib * GIB
+    devices = tuple(
+        replace(device, total_bytes=device.total_bytes + more, free_bytes=device.free_bytes + more)
+        for device in machine.devices
+    )
+    return replace(machine, devices=devices)
+
+
+def _more(machine: Machine, count: int) -> Machine:
+    first: Device = machine.devices[0]
+    return replace(machine, devices=tuple(replace(first, index=index) for index in range(count)))

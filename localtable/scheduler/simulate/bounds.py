@@ -1,0 +1,172 @@
+"""What no schedule can beat: lower bounds of the makespan, derived in docs/scheduling.md.
+
+A device is either generating or not, so its time is its work plus the part of its loads in which nothing could
+generate. The work is bounded by what full batches would take; the loads by what a single debate demands, since every
+debate needs each model in each round and only so many fit side by side.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from localtable.scheduler.simulate.instance import Instance, Turn
+from localtable.scheduler.simulate.load_paths import MAX_SEARCHED, LoadPaths, Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A lower bound of the makespan."""
+
+    seconds: float
+    swap_s: float = 0.0
+    """Seconds that loading, waking and putting to sleep take at least, hidden behind work or not."""
+    exposed_s: float = 0.0
+    """What the bound is above the work alone: swaps that nothing can hide."""
+
+    @property
+    def swap_share(self) -> float:
+        return self.swap_s / self.seconds
+
+
+def lower_bound(instance: Instance) -> Bound:
+    """The best bound known: of each device, and of the longest debate."""
+    bounds = [device_bound(instance, device) for device in range(len(instance.capacities))]
+    return max([*bounds, Bound(chain_s(instance))], key=lambda bound: bound.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Least seconds of a device's time that a model's turns take, whatever the schedule.
+
+    Each token costs its row, each prompt token its prefill; and steps are at least as many as full batches need, and as
+    the debate has that says most in a row.
+    """
+
+    first_s: float
+    """Rows and prompts of first rounds."""
+    later_s: float
+    """Those of later rounds."""
+    first_steps_s: float
+    """Steps of first rounds in full batches."""
+    later_steps_s: float
+    chain_steps_s: float
+    """Steps of the debate that says most in all rounds together."""
+    later_chain_steps_s: float
+    """The same without first rounds."""
+
+    @property
+    def seconds(self) -> float:
+        steps_s = max(self.first_steps_s + self.later_steps_s, self.chain_steps_s)
+        return self.first_s + self.later_s + steps_s
+
+    def weighted_s(self, first: float, later: float) -> float:
+        """The part that a bound may count beside its loads.
+
+        Args:
+            first: The model's weight while first loads go on.
+            later: The same after that. First rounds may be worked on at any time, later ones only then.
+        """
+        anywhere, after = 1 - max(first, later), 1 - later
+        steps_s = max(
+            anywhere * self.first_steps_s + after * self.later_steps_s,
+            anywhere * self.chain_steps_s,
+            after * self.later_chain_steps_s,
+        )
+        return anywhere * self.first_s + after * self.later_s + steps_s
+
+
+def work_of(instance: Instance, number: int) -> Work:
+    """A model's least work."""
+    model = instance.models[number]
+    rows = min(model.max_num_seqs, instance.seats.count(number) * len(instance.turns))
+    seconds, tokens = [0.0, 0.0], [0, 0]
+    chain = later_chain = 0
+    for debate in instance.turns:
+        in_a_row: list[int] = []
+        for opened in debate:
+            turns = _turns_in(instance, opened, number)
+            is_later = bool(in_a_row)
+            said = sum(turn.decode_tokens for turn in turns)
+            tokens[is_later] += said
+            read_s = model.speed.prefill_s * sum(turn.prefill_tokens for turn in turns)
+            seconds[is_later] += read_s + model.speed.row_s * said
+            in_a_row.append(max(turn.decode_tokens for turn in turns))
+        chain, later_chain = max(chain, sum(in_a_row)), max(later_chain, sum(in_a_row[1:]))
+    step_s = model.speed.step_s
+    return Work(
+        seconds[0],
+        seconds[1],
+        tokens[0] / rows * step_s,
+        tokens[1] / rows * step_s,
+        chain * step_s,
+        later_chain * step_s,
+    )
+
+
+def _turns_in(instance: Instance, opened: Sequence[Turn], model: int) -> list[Turn]:
+    return [turn for seat, turn in enumerate(opened) if instance.seats[seat] == model]
+
+
+def chain_s(instance: Instance) -> float:
+    """Least seconds of the longest debate: its rounds one after another, in each the busiest device's share of it."""
+
+    def of_round(opened: Sequence[Turn]) -> float:
+        by_device = [0.0] * len(instance.capacities)
+        for number, model in enumerate(instance.models):
+            turns = _turns_in(instance, opened, number)
+            if not turns:
+                continue
+            tokens = sum(turn.decode_tokens for turn in turns)
+            longest = max(tokens / model.max_num_seqs, max(turn.decode_tokens for turn in turns))
+            prefill_s = model.speed.prefill_s * sum(turn.prefill_tokens for turn in turns)
+            for device in model.devices:
+                by_device[device] += prefill_s + model.speed.row_s * tokens + model.speed.step_s * longest
+        return max(by_device)
+
+    first = min(instance.models[model].first_load_s for model in set(instance.seats))
+    return first + max(sum(map(of_round, debate)) for debate in instance.turns)
+
+
+def device_bound(instance: Instance, device: int) -> Bound:
+    """The least time of one device.
+
+    For any weights between 0 and 1, makespan ≥ Σ (1 − weight) × work + the cheapest way of loads, where a load counts
+    as its seconds times the least weight of what stays awake beside it, 1 where nothing does. Weights 0 say that loads
+    hide behind any engine that is awake, weights 1 that they hide everything; the best of several is taken.
+    """
+    numbers = [
+        number for number, model in enumerate(instance.models) if device in model.devices and number in instance.seats
+    ]
+    if not numbers:
+        return Bound(0.0)
+    works = [work_of(instance, number) for number in numbers]
+    paths = LoadPaths([instance.models[number] for number in numbers], instance.capacities[device], instance.rounds)
+
+    @cache
+    def seconds(weights: Weights) -> float:
+        # The model that is loaded last has all its work before it.
+        last = [
+            work.weighted_s(later, later) - work.weighted_s(first, later)
+            for work, first, later in zip(works, *weights, strict=True)
+        ]
+        counted = sum(work.weighted_s(first, later) for work, first, later in zip(works, *weights, strict=True))
+        return counted + paths.least_s(weights, last)
+
+    def uniform(first: float, later: float) -> Weights:
+        return Weights((first,) * len(numbers), (later,) * len(numbers))
+
+    best = max(itertools.starmap(uniform, ((0, 0), (1, 0), (1, 0.5), (1, 1), (0.5, 0.5))), key=seconds)
+    improved = len(numbers) <= MAX_SEARCHED
+    while improved:
+        improved = False
+        for part, index, value in itertools.product((1, 0), range(len(numbers)), (0, 1)):
+            changed = list(best)
+            changed[part] = (*best[part][:index], value, *best[part][index + 1 :])
+            if seconds(Weights(*changed)) > seconds(best) + 1e-6:
+                best, improved = Weights(*changed), True
+    all_loads = uniform(1, 1)
+    found = seconds(best)
+    return Bound(found, paths.least_s(all_loads), max(found - sum(work.seconds for work in works), 0.0))

@@ -1,0 +1,103 @@
+"""What a simulation is given: devices, models with their speeds and costs, seats, and the length of every turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+Sharing = Literal["processor", "turns"]
+"""How engines that are awake on one device share it: all at once, each at 1/number of the device's speed; or one after
+another, each until it is dry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast an engine is with a device to itself. A step with n rows takes `step_s + n × row_s`."""
+
+    step_s: float
+    """Seconds of a decode step for reading the weights, whatever the number of rows."""
+    row_s: float
+    """Seconds that each running row adds to a step."""
+    prefill_s: float
+    """Seconds for each prompt token that is not cached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """What it costs to put an engine to sleep and to wake it (vLLM's level 1)."""
+
+    first_s: float
+    """Seconds of the first sleep, which pins host memory."""
+    later_s: float
+    """Seconds of every later one."""
+    wake_s: float
+    asleep_bytes: int
+    """What stays on each of its devices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One engine."""
+
+    model_id: str
+    devices: tuple[int, ...]
+    """Where it sits, all of them at once."""
+    awake_bytes: int
+    """On each of its devices."""
+    speed: Speed
+    max_num_seqs: int
+    """Requests that it works on at once."""
+    first_load_s: float
+    later_load_s: float
+    """Seconds of a load once the weights are in the page cache and the kernels compiled."""
+    close_s: float = 0.0
+    sleep: Sleep | None = None
+    """None: it can't sleep, and is closed instead."""
+
+
+class Turn(NamedTuple):
+    """A seat's turn in one round, statement and ballot together."""
+
+    prefill_tokens: int
+    """Prompt tokens that no cache holds."""
+    decode_tokens: int
+
+
+class Task(NamedTuple):
+    """A turn as an engine gets it."""
+
+    debate: int
+    round_number: int
+    """From 0."""
+    seat: int
+    prefill_tokens: int
+    decode_tokens: float
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One suite of debates on one machine."""
+
+    capacities: tuple[int, ...]
+    """Bytes that engines may take, by device."""
+    models: tuple[Model, ...]
+    seats: tuple[int, ...]
+    """The model of each seat, by number."""
+    turns: tuple[tuple[tuple[Turn, ...], ...], ...]
+    """By debate, round and seat."""
+    sharing: Sharing = "processor"
+
+    @property
+    def rounds(self) -> int:
+        return len(self.turns[0])
+
+    @cached_property
+    def turns_of(self) -> tuple[tuple[Turn, ...], ...]:
+        """All turns, by model."""
+        found: list[list[Turn]] = [[] for _ in self.models]
+        for debate in self.turns:
+            for opened in debate:
+                for seat, turn in enumerate(opened):
+                    found[self.seats[seat]].append(turn)
+        return tuple(map(tuple, found))

@@ -1,0 +1,93 @@
+"""A plan beside what happens: real runs on this machine, predicted after one run of another length has calibrated it.
+
+    python scripts/check_plan.py --suite SUITE.jsonl
+
+Three panels: one model; two that fit side by side; three under a memory cap that forces swaps. Each is run once on a
+few questions, which is what the machine is known by from then on, then planned for more, then run on those.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from itertools import islice
+from pathlib import Path
+
+from localtable.config import load_suite, parse_panel
+from localtable.places import home
+from localtable.runner import RunOptions, SuiteOptions, begin_suite, open_suite
+from localtable.runner.planning import plan_inputs
+from localtable.runner.totals import run_totals
+from localtable.scheduler.calibration import Calibration
+from localtable.scheduler.devices import GIB, find_machine
+from localtable.scheduler.plan import Plan, make_plan
+from localtable.types import Panel, Question, Stop
+
+SMALL, MIDDLE, LARGE = "smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct"
+PANELS = {
+    "one model, four seats": ((SMALL,) * 4, 2, None),
+    "two models side by side": ((SMALL, MIDDLE), 2, None),
+    "three models, swapping": ((SMALL, MIDDLE, LARGE), 3, 3.9),
+}
+"""Seats' models, rounds, and GiB of memory."""
+WITHIN = 0.2
+
+
+def panel_of(models: tuple[str, ...], rounds: int, tokens: int) -> Panel:
+    seats = [{"name": f"Seat {i}", "model": model} for i, model in enumerate(models, start=1)]
+    # Every statement of one length: how long real ones are is no matter of the plan's.
+    sampling = {"max_tokens": tokens, "min_tokens": tokens}
+    data = {"name": "check", "rounds": rounds, "seats": seats, "sampling": sampling}
+    return parse_panel(data, "the panel", Path.cwd(), default_stop=Stop("never"))
+
+
+def predicted(panel: Panel, questions: list[Question], cap: int | None) -> Plan:
+    machine = find_machine(cap)
+    wishes, workload = plan_inputs(panel, machine, "vllm", questions, len(questions))
+    return make_plan(wishes, workload, machine, Calibration(home()))
+
+
+def measured(panel: Panel, questions: list[Question], cap: int | None) -> tuple[float, dict[str, int]]:
+    options = RunOptions(home=home(), engine="vllm", device_memory_bytes=cap)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.db"
+        begin_suite(path, panel, questions, options, SuiteOptions())
+        began = time.monotonic()
+        with open_suite(path, options) as run:
+            for _ in run.run():
+                pass
+            return time.monotonic() - began, run_totals(run.store)["activations"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", type=Path, required=True)
+    parser.add_argument("--first", type=int, default=4, help="questions of the run that calibrates")
+    parser.add_argument("--questions", type=int, default=10, help="of the run that is predicted")
+    parser.add_argument("--tokens", type=int, default=24, help="of every statement")
+    arguments = parser.parse_args()
+    questions = list(islice(load_suite(arguments.suite), arguments.questions))
+    worst = 0.0
+    for name, (models, rounds, gib) in PANELS.items():
+        cap = int(gib * GIB) if gib else None
+        panel = panel_of(models, rounds, arguments.tokens)
+        before = predicted(panel, questions, cap)
+        measured(panel, questions[: arguments.first], cap)
+        plan = predicted(panel, questions, cap)
+        seconds, activations = measured(panel, questions, cap)
+        ratio = plan.predicted_s / seconds
+        worst = max(worst, abs(ratio - 1))
+        print(
+            f"{name}: predicted {plan.predicted_s:.0f} s, measured {seconds:.0f} s: {ratio:.2f} "
+            f"({before.predicted_s:.0f} s before calibration); activations {plan.simulated.activations} planned, "
+            f"{activations} made",
+            flush=True,
+        )
+    print(f"largest error {worst:.0%} (at most {WITHIN:.0%})")
+    return int(worst > WITHIN)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
