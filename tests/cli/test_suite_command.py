@@ -221,15 +221,18 @@ def test_an_engine_that_dies_while_loading_leaves_a_run_to_go_on_with(folder: Pa
     require_clean(folder / "run.db", 4)
 
 
-def test_an_engine_that_dies_on_everything_ends_the_run_and_keeps_what_is_done(
+def test_an_engine_that_dies_on_everything_fails_its_debates_and_keeps_what_is_done(
     folder: Path, localtable: Command
 ) -> None:
     write_suite(folder, *questions(12))
     write_script(folder, {"round": 2, "fail": "crash"})
     ended = localtable(*SUITE, "--engine-arg", "script=script.yaml", "--summary", "out.json")
-    assert ended.code == 1
-    assert "Error: the scripted engine of toy is gone: " in ended.err
+    assert ended.code == 0
     assert "toy died with " in ended.err
+    path = folder / "run.db"
+    assert one(path, "SELECT count(*) FROM debates WHERE state = 'failed'") == 12
+    assert one(path, "SELECT count(*) FROM debates WHERE reason LIKE 'toy died % times in a row%'") > 0
+    assert localtable(*SUITE, "--engine-arg", "script=script.yaml", "--quiet", "--strict").code == 1
     assert json.loads((folder / "out.json").read_text())["turns"] == one(
         folder / "run.db", "SELECT count(*) FROM turns"
     )

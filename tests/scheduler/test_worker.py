@@ -328,7 +328,8 @@ def test_a_worker_s_argument_that_is_none_is_told_as_any_other(scripted_workers:
 def test_a_server_that_has_died_is_replaced(scripted_workers: Workers) -> None:
     first = scripted_workers.start(scripted(process=True))
     collect(first, has(Ready))
-    (server,) = (child for child in psutil.Process().children() if "forkserver" in " ".join(child.cmdline()))
+    assert isinstance(first, EngineProcess)
+    server = psutil.Process(psutil.Process(first.pid).ppid())
     server.kill()
     assert gone(server.pid, 2)
     second = scripted_workers.start(scripted(process=True))
