@@ -7,7 +7,7 @@ estimated: how long statements are, and how fast a machine is on which nothing h
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -100,7 +100,7 @@ def make_plan(
     best: Plan | None = None
     for at_once in range(1, min(MOST_AT_ONCE, len(wishes)) + 1):
         seated = seat_all(wishes, machine, calibration, at_once=at_once)
-        found = _predict(seated, workload, machine, measured=_is_measured(wishes, seated, machine, calibration))
+        found = _predict(seated, workload, machine)
         if best is None or found.predicted_s < best.predicted_s:
             best = found
         if not any(seat.spot.crowded for seat in seated.values()):
@@ -205,7 +205,7 @@ def spoken(seconds: float) -> str:
 # ── simulated ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _predict(seated: dict[str, Seated], workload: Workload, machine: Machine, *, measured: bool) -> Plan:
+def _predict(seated: dict[str, Seated], workload: Workload, machine: Machine) -> Plan:
     questions = min(workload.questions, MAX_SIMULATED)
     instance = _instance(seated, workload, machine, questions)
     result = simulate(instance)
@@ -214,6 +214,7 @@ def _predict(seated: dict[str, Seated], workload: Workload, machine: Machine, *,
     swapping = max(sum(s for name, s in parts.items() if name not in ("generate", "idle")) for parts in result.seconds)
     more = workload.questions / questions
     predicted = swapping + (result.makespan_s - swapping) * more
+    measured = all(seat.observed and seat.observed.decode_tokens_per_s for seat in seated.values())
     spread = MEASURED if measured else UNCERTAIN
     return Plan(
         machine,
@@ -278,15 +279,6 @@ def _rows(seat: Seated) -> int:
     shape = kv_shape(seat.wish.card, seat.settings)
     held = shape.sequences(seat.spot.cache_bytes, max(seat.wish.max_model_len // 2, 1))
     return max(1, min(seat.wish.max_num_seqs, held // seat.wish.copies))
-
-
-def _is_measured(
-    wishes: Sequence[Wish], seated: Mapping[str, Seated], machine: Machine, calibration: Calibration | None
-) -> bool:
-    if calibration is None:
-        return False
-    known = [calibration.find(w.card, seated[w.card.id].settings, machine.devices[0]) for w in wishes]
-    return all(seen is not None and seen.decode_tokens_per_s for seen in known)
 
 
 # ── other machines ──────────────────────────────────────────────────────────────────────────────────────────

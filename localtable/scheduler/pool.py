@@ -108,6 +108,11 @@ class Placement:
     wake_s: float = 1.0
     """Seconds that waking is expected to take; after the first time, what it took counts."""
 
+    @property
+    def sleeps(self) -> bool:
+        """Whether it makes room by sleeping."""
+        return self.swap in ("sleep_1", "sleep_2")
+
 
 class Supply(Protocol):
     """Whoever has the work."""
@@ -297,7 +302,7 @@ class EnginePool:
 
     def _put_away(self, model_id: str, *, close: bool) -> None:
         slot = self.slots[model_id]
-        sleeps = slot.placement.swap in ("sleep_1", "sleep_2") and slot.info is not None and slot.info.supports_sleep
+        sleeps = slot.placement.sleeps and slot.info is not None and slot.info.supports_sleep
         if close or not sleeps or slot.handle is None:
             self._unload(model_id)
             return
@@ -337,7 +342,6 @@ class EnginePool:
 
     def _standing(self, model_id: str, supply: Supply, awake: Set[str], *, at_work: bool) -> Standing:
         slot, outlook = self.slots[model_id], supply.outlook(model_id, awake)
-        sleeps = slot.placement.swap in ("sleep_1", "sleep_2")
         waiting = max(outlook.waiting - len(slot.running), 1) if supply.has_work(model_id) else 0
         return Standing(
             model_id,
@@ -350,7 +354,7 @@ class EnginePool:
             coming=outlook.coming if at_work else 0,
             waiting_s=waiting * slot.placement.turn_s,
             activate_s=slot.wake_s if slot.state == "asleep" else slot.load_s,
-            return_s=(slot.wake_s if sleeps else slot.load_s) if outlook.left else 0.0,
+            return_s=(slot.wake_s if slot.placement.sleeps else slot.load_s) if outlook.left else 0.0,
         )
 
     def _unload(self, model_id: str) -> None:

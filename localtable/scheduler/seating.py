@@ -67,6 +67,8 @@ class Seated:
     costs: SwapCosts
     speed: Speed
     swap: Swap
+    observed: Observation | None
+    """What is known of such an engine on this machine."""
 
     @property
     def activate_s(self) -> float:
@@ -124,6 +126,7 @@ def seat_all(
             swap_costs(wish.card, settings, device, observed),
             speed(wish.card, settings, device, observed),
             swap,
+            observed,
         )
     return seated
 
