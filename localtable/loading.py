@@ -288,6 +288,16 @@ def _shorten(value: Any, limit: int = 60) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
+def dotted_keys(model: type[BaseModel]) -> list[str]:
+    """Every key of a written form, those of mappings inside it behind their own: `sampling`, `sampling.top_p` …"""
+    found = []
+    for name, field in model.model_fields.items():
+        found.append(name)
+        for inner in _models_in(field.annotation):
+            found += [f"{name}.{key}" for key in dotted_keys(inner)]
+    return found
+
+
 def nearest(name: str, known: list[str], *, kind: str, how: Callable[[], str] | None = None) -> str:
     """A hint for a name that is not known."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)

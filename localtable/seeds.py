@@ -27,6 +27,14 @@ def request_seed(
     return derive("request", run_seed, repeat, question_id, seat, round_number, step, sample)
 
 
+def resumed_seed(seed: int, num_said: int) -> int:
+    """What a request goes on with that was preempted after so many tokens.
+
+    Another one than it began with: a generator that starts over would tie later tokens to earlier ones.
+    """
+    return derive("resumed", seed, num_said) if num_said else seed
+
+
 def speaking_order(run_seed: int, question_id: str, repeat: int, num_seats: int) -> tuple[int, ...]:
     """The order in which a question's turns are shown: the panel's own order, rotated.
 

@@ -14,7 +14,22 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from localtable.errors import ConfigError, LocaltableError
-from localtable.types import Ballot, Card, Panel, Question, Round, Sampling, Seat, Transcript, Turn, Usage
+from localtable.types import (
+    Ballot,
+    BallotRule,
+    Card,
+    Confederate,
+    Influence,
+    Panel,
+    Participant,
+    Question,
+    Round,
+    Sampling,
+    Transcript,
+    Turn,
+    Usage,
+    Visibility,
+)
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -220,8 +235,9 @@ def panel_to_json(panel: Panel) -> dict[str, Any]:
         "rounds": panel.rounds,
         "seats": [_seat_to_json(seat) for seat in panel.seats],
         "prompts": panel.prompts,
+        "visibility": {name: getattr(panel.visibility, name) for name in Visibility.__dataclass_fields__},
         "peers": {"max_tokens": panel.peers.max_tokens, "over": panel.peers.over},
-        "ballot": {"at": panel.ballot_at},
+        "ballot": _ballot_rule_to_json(panel.ballot),
         "engine": dict(panel.engine),
         "stop": {"when": panel.stop.when, "share": panel.stop.share if panel.stop.when == "threshold" else None},
         "moderator": panel.moderator,
@@ -229,13 +245,37 @@ def panel_to_json(panel: Panel) -> dict[str, Any]:
     }
 
 
-def _seat_to_json(seat: Seat) -> dict[str, Any]:
+def _ballot_rule_to_json(rule: BallotRule) -> dict[str, Any]:
+    return {
+        "at": rule.at,
+        "orders": "all_rotations" if rule.orders is None else rule.orders,
+        "pool": rule.pool,
+        "floor": rule.floor if rule.pool == "geometric" else None,
+        "label_mass": rule.label_mass,
+        "free_reply": rule.free_reply,
+    }
+
+
+def _seat_to_json(seat: Participant) -> dict[str, Any]:
+    if isinstance(seat, Confederate):
+        return {"name": seat.name, "confederate": _confederate_to_json(seat)}
     return {
         "name": seat.name,
         "model": seat.card.id,
         "persona": seat.persona,
+        "role": seat.role,
         "thinking": {"on": seat.thinking.on, "max_tokens": seat.thinking.max_tokens},
         "sampling": sampling_to_json(seat.sampling),
+    }
+
+
+def _confederate_to_json(seat: Confederate) -> dict[str, Any]:
+    return {
+        "vote": seat.vote if isinstance(seat.vote, str) else {"by_question": dict(seat.vote)},
+        "statement": seat.statement,
+        "counts": seat.counts,
+        "together": seat.together,
+        "poses_as": seat.poses_as,
     }
 
 
@@ -274,18 +314,35 @@ def _turn_to_json(turn: Turn) -> dict[str, Any]:
         data["ballot_before"] = _ballot_to_json(turn.ballot_before)
     if turn.token_ids is not None:
         data["token_ids"] = list(turn.token_ids)
+    if turn.influence:
+        data["influence"] = [_influence_to_json(influence) for influence in turn.influence]
+    return data
+
+
+def _influence_to_json(influence: Influence) -> dict[str, Any]:
+    data: dict[str, Any] = {"peer": influence.peer, "option": influence.option, "direct": influence.direct}
+    if influence.total is not None:
+        data["total"] = influence.total
+        data["total_standard_error"] = influence.total_standard_error
+        data["samples"] = influence.samples
     return data
 
 
 def _ballot_to_json(ballot: Ballot) -> dict[str, Any]:
-    data = {
+    data: dict[str, Any] = {
         "vote": ballot.vote,
         "tied": list(ballot.tied),
         "distribution": None if ballot.distribution is None else dict(ballot.distribution),
         "confidence": ballot.confidence,
         "persuaded_by": ballot.persuaded_by,
     }
-    return data if ballot.label_mass is None else {**data, "label_mass": ballot.label_mass}
+    if ballot.orders:
+        data["orders"] = [{"order": list(o.order), "distribution": dict(o.distribution)} for o in ballot.orders]
+    if ballot.label_mass is not None:
+        data["label_mass"] = ballot.label_mass
+    if ballot.free_reply is not None:
+        data["free_reply"] = {"text": ballot.free_reply.text, "vote": ballot.free_reply.vote}
+    return data
 
 
 def _usage_to_json(by_part: Mapping[str, Usage]) -> dict[str, Any]:

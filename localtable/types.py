@@ -15,9 +15,13 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 Letter = str
 FinishReason = Literal["stop", "length"]
 BallotTime = Literal["after", "before", "both"]
+Pool = Literal["arithmetic", "geometric"]
 VerdictKind = Literal["unanimous", "majority", "plurality", "tie"]
 StopRule = Literal["unanimous", "threshold", "never"]
-Step = Literal["before", "thinking", "statement", "ballot", "persuaded"]
+Shown = Literal["shown", "hidden"]
+InfluenceKind = Literal["direct", "total"]
+"""What a peer does to a vote: through what is read alone, and with what the seat says because of it."""
+Step = Literal["before", "thinking", "statement", "ballot", "label_mass", "free_reply", "persuaded"]
 """The requests that a turn is made of."""
 
 PART_OF_STEP: Mapping[str, str] = {
@@ -25,6 +29,8 @@ PART_OF_STEP: Mapping[str, str] = {
     "thinking": "thinking",
     "statement": "statement",
     "ballot": "ballot",
+    "label_mass": "ballot",
+    "free_reply": "ballot",
     "persuaded": "ballot",
 }
 """Which part of a turn's usage a step belongs to."""
@@ -227,6 +233,69 @@ class Seat:
     sampling: Sampling
     thinking: Thinking = Thinking()
     persona: str | None = None
+    role: str | None = None
+    """What it is told to be beside that, by the name that the wording has for it."""
+
+    @property
+    def model_id(self) -> str:
+        return self.card.id
+
+    @property
+    def counts(self) -> bool:
+        return True
+
+
+CONFEDERATE = "confederate"
+"""The model of turns that no model took; no card may be called so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confederate:
+    """A place at the table without a model: it says and votes what the panel says, and nobody who reads it can tell."""
+
+    name: str
+    vote: str | Mapping[str, str]
+    """`right`, `wrong`, an option's letter or its text; or one of these for each question, by its id."""
+    statement: str
+    """What it says in every round; `{option}` stands for the text of what it votes for."""
+    counts: bool = False
+    """Whether its vote counts in tally, stop rule and verdict."""
+    together: bool = True
+    """Whether its wrong option is that of the debate's other confederates, not one drawn for itself."""
+    poses_as: str | None = None
+    """The model that it is shown as, where seats go by their models' names."""
+
+    @property
+    def model_id(self) -> str:
+        return CONFEDERATE
+
+
+Participant = Seat | Confederate
+"""Whoever sits at the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visibility:
+    """What seats see of each other in later rounds; its own turn a seat always reads whole."""
+
+    reads: Literal["everyone", "itself", "neighbours"] = "everyone"
+    """`neighbours`: the seats before and behind it in the panel's order, which is a ring."""
+    names: Literal["seats", "neutral", "models"] = "seats"
+    """What seats are called in prompts, by others and in their own part."""
+    votes: Shown = "shown"
+    statements: Shown = "shown"
+    confidence: Shown = "hidden"
+    """The probability of a vote, beside it."""
+    tally: Shown = "hidden"
+    """How many seats voted for each option in the previous round."""
+    order: Literal["fixed", "shuffled", "balanced"] = "fixed"
+    """In which turns are read: one order for all readers, one drawn for each, or orders in which each seat stands at
+    each place for one reader."""
+
+    @property
+    def peers_shown(self) -> bool:
+        """Whether anything of a single peer is read."""
+        return self.reads != "itself" and "shown" in (self.votes, self.statements)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +304,23 @@ class Peers:
 
     max_tokens: int | None = None
     over: Literal["refuse", "head_tail"] = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class BallotRule:
+    """How a seat is asked for its vote."""
+
+    at: BallotTime = "after"
+    orders: int | None = 1
+    """In how many orders of the options it is asked, evenly spaced rotations; None: in all rotations."""
+    pool: Pool = "arithmetic"
+    """What makes one distribution out of the orders'."""
+    floor: float = 1e-4
+    """Probability below which none counts in a geometric mean, where one near zero would veto."""
+    label_mass: bool = False
+    """Whether the unconstrained probability of all labels is measured: one more step."""
+    free_reply: bool = False
+    """Whether the seat also answers the ballot in its own words, which decides nothing: a short generation more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,21 +341,78 @@ class Panel:
     """Who sits at the table and by which rules."""
 
     name: str
-    seats: tuple[Seat, ...]
+    seats: tuple[Participant, ...]
     rounds: int = 2
     prompts: str = "argue"
     """A preset's name, or the path of a file in the same form."""
+    visibility: Visibility = Visibility()
     peers: Peers = Peers()
-    ballot_at: BallotTime = "after"
+    ballot: BallotRule = BallotRule()
     engine: Mapping[str, Any] = field(default_factory=dict)
     stop: Stop = Stop()
     moderator: str | None = None
     seed: int = 0
 
     @property
+    def model_seats(self) -> tuple[Seat, ...]:
+        """The seats that a model sits on."""
+        return tuple(seat for seat in self.seats if isinstance(seat, Seat))
+
+    @property
+    def confederates(self) -> tuple[Confederate, ...]:
+        return tuple(seat for seat in self.seats if isinstance(seat, Confederate))
+
+    @property
     def cards(self) -> tuple[Card, ...]:
         """The distinct models, in the order of their first seat."""
-        return tuple({seat.card.id: seat.card for seat in self.seats}.values())
+        return tuple({seat.card.id: seat.card for seat in self.model_seats}.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One combination of a sweep's levels, and the panel that it makes."""
+
+    levels: Mapping[str, str]
+    """By factor: the name of its level."""
+    panel: Panel
+
+    @property
+    def name(self) -> str:
+        return variant_name(self.levels)
+
+
+def variant_name(levels: Mapping[str, str]) -> str:
+    """`names=neutral,rounds=3`: a factor goes by the last part of its name, where no other has the same."""
+    short = [factor.rpartition(".")[2] for factor in levels]
+    return ",".join(
+        f"{last if short.count(last) == 1 else factor}={level}"
+        for last, (factor, level) in zip(short, levels.items(), strict=True)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PrimaryContrast:
+    """A comparison that a sweep was made for; all others are exploratory."""
+
+    metric: str
+    factor: str
+    levels: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Many variants of a panel, to be held as one run."""
+
+    name: str
+    factors: Mapping[str, Mapping[str, Any]]
+    """By factor and level: what the level says of the panel, as it is written."""
+    variants: tuple[Variant, ...]
+    """The first one is the baseline: the first level of every factor, unless that is left out."""
+    controls: tuple[str, ...] = ()
+    controls_for: Literal["baseline", "all"] = "baseline"
+    """Which variants have the controls."""
+    repeats: int = 1
+    primary: tuple[PrimaryContrast, ...] = ()
 
 
 # ── what a run gives ────────────────────────────────────────────────────────────────────────────────────────
@@ -293,6 +436,25 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderedBallot:
+    """What a seat answered to the options in one order."""
+
+    order: tuple[Letter, ...]
+    """The options as the ballot listed them, by their letters in the question's own order."""
+    distribution: Mapping[Letter, float]
+    """In the question's own order; sums to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class FreeReply:
+    """What a seat answers to its ballot where nothing constrains it."""
+
+    text: str
+    vote: Letter | None
+    """What a documented parser makes of it (`ballots/reply.py`); None: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ballot:
     """One seat's vote with the distribution behind it.
 
@@ -305,10 +467,30 @@ class Ballot:
     """The letters that shared the first place exactly, where more than one did."""
     persuaded_by: str | None = None
     label_mass: float | None = None
+    """Probability of all labels together where nothing constrains the answer, behind the ballot's prefix."""
+    orders: tuple[OrderedBallot, ...] = ()
+    """The answers to several orders, whose mean `distribution` is; empty where there is one."""
+    free_reply: FreeReply | None = None
 
     @property
     def confidence(self) -> float | None:
         return None if self.distribution is None else self.distribution[self.vote]
+
+
+@dataclass(frozen=True, slots=True)
+class Influence:
+    """How far one peer has moved a seat in a turn, as it was measured behind the debate."""
+
+    peer: str
+    option: Letter
+    """What the peer had voted for in the round that was read."""
+    direct: float | None
+    """How much more probable that is before the statement with the peer than without; None: not measured."""
+    total: float | None = None
+    """The same behind statements of their own, on average; None: not measured."""
+    total_standard_error: float | None = None
+    samples: int | None = None
+    """Pairs of statements that `total` is the mean of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +499,7 @@ class Turn:
 
     seat: str
     position: int
-    """1-based place in the order in which this round's turns are shown to the next."""
+    """1-based place in the order in which this round's turns are shown to the next, where that is one for all."""
     statement: str
     ballot: Ballot
     changed_mind: bool
@@ -337,6 +519,8 @@ class Turn:
     peers_cut: int = 0
     """How many peers' turns were shown shortened to this seat."""
     token_ids: tuple[int, ...] | None = None
+    influence: tuple[Influence, ...] = ()
+    """Peer by peer; empty where it was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +532,12 @@ class ShownTurn:
     """The text of the option voted for; None where votes are not shown."""
     statement: str | None
     """None where statements are not shown."""
+    confidence: float | None = None
+    """The probability of the vote; None where it is not shown."""
+
+
+VoteCounts = tuple[tuple[str, int], ...]
+"""Options by their texts, and how many voted for each; empty where no tally is shown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from localtable.scheduler.messages import EngineHandle, Events, FromWorker, Read
 from localtable.scheduler.pool import EnginePool, Placement
 from localtable.scheduler.worker import PRELOAD, PRELOAD_ON_CPU, ForkServer
 from localtable.store import Store
-from localtable.types import Panel, Question, Sampling, Seat
+from localtable.types import BallotRule, Panel, Question, Sampling, Seat
 
 COLD = "cold"
 
@@ -79,7 +79,7 @@ class Kept(EngineHandle):
     def submit(self, requests: Sequence[Request]) -> None:
         for request in requests:
             self._origins[request.request_id] = _place(request)
-        own = [r for r in requests if self.replay is not None and r.constraint is not None]
+        own = [r for r in requests if self.replay is not None and not r.resumable]
         rest = [r for r in requests if r not in own]
         for request in own:
             assert self.replay is not None
@@ -105,6 +105,9 @@ class Kept(EngineHandle):
                 message = Events(events, message.at)
             messages.append(message)
         return messages
+
+    def preempt(self, request_ids: Sequence[str]) -> None:
+        self.inner.preempt(request_ids)
 
     def sleep(self, level: SleepLevel) -> None:
         self.inner.sleep(level)
@@ -182,7 +185,7 @@ def suite(
         {setting.spec.model_id: Placement(setting.spec, 0)},
         capacities=[0],
         start=lambda spec: kept,
-        take_turns=True,
+        turns="machine",
     )
     condition = Condition(DEBATE, setting.panel)
     run = describe_run("vllm", setting.panel, {}, setting.model.renderer.wording)
@@ -326,7 +329,7 @@ def part_ballots(setting: Setting, kept: Kept, pairs: int) -> None:
 
 def part_engines(setting: Setting, kept: Kept, pairs: int) -> None:
     """The same suite on the transformers engine."""
-    files = find_weights(setting.panel, home(), say=print)
+    files = find_weights(setting.panel.cards, home(), say=print)
     models = {setting.spec.model_id: setting.model}
     needs = {setting.spec.model_id: setting.spec.max_model_len}
     plain = replace(setting.model, panel=replace(setting.panel, engine={}))
@@ -374,7 +377,7 @@ PARTS: dict[str, Callable[[Setting, Kept, int], None]] = {
 
 def _wave(request: Request) -> tuple[int, int]:
     assert request.origin is not None
-    steps = ("before", "thinking", "statement", "ballot", "persuaded")
+    steps = ("before", "thinking", "statement", "ballot", "label_mass", "free_reply", "persuaded")
     return request.origin.round_number, steps.index(request.origin.step)
 
 
@@ -401,9 +404,10 @@ def build(arguments: argparse.Namespace) -> Setting:
     length = Sampling(max_tokens=arguments.tokens, min_tokens=arguments.tokens)
     seats = tuple(Seat(name, card, length) for name in ("Ada", "Bob", "Cy", "Dee"))
     engine = {"kv_cache_memory_bytes": arguments.kv, "max_num_seqs": str(arguments.rows), **dict(arguments.engine_arg)}
-    panel = Panel("bench", seats, rounds=2, engine=engine, prompts=arguments.prompts)
+    rule = BallotRule(orders=arguments.orders, label_mass=arguments.label_mass)
+    panel = Panel("bench", seats, rounds=2, engine=engine, prompts=arguments.prompts, ballot=rule)
     questions = list(_questions(Path(arguments.questions), arguments.debates))
-    files = find_weights(panel, home(), say=print)
+    files = find_weights(panel.cards, home(), say=print)
     tokenizer = HfTokenizer(files[card.id].folder)
     models = build_models(panel, {card.id: tokenizer}, load_wording(panel.prompts), real_templates=True)
     needs = longest_turns([models], questions)
@@ -431,6 +435,8 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--kv", default="1GiB")
     parser.add_argument("--prompts", default="argue", help="a preset, or a file of wording")
+    parser.add_argument("--orders", type=int, default=1, help="of the options, in which each ballot is asked")
+    parser.add_argument("--label-mass", action="store_true", help="measured for each ballot")
     parser.add_argument(
         "--engine-arg", action="append", default=[], type=lambda text: text.split("=", 1), metavar="NAME=VALUE"
     )

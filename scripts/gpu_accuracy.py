@@ -21,7 +21,7 @@ from typing import Any
 from gpu_bench import Bench, ModelHere, example_questions
 from gpu_parts import NotRunError
 
-from localtable.analysis.intervals import Z_95, wilson
+from localtable.analysis.statistics.wilson import Z_95, wilson
 from localtable.config import load_suite
 from localtable.runner import RunOptions, SuiteOptions, begin_suite, open_suite
 from localtable.store import Store

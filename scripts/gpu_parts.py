@@ -21,6 +21,7 @@ from localtable.runner import RunOptions, SuiteOptions, begin_suite, open_suite
 from localtable.runner.models import build_models, longest_turns
 from localtable.runner.placements import seat_models
 from localtable.scheduler.devices import GPU_SHARE, capped
+from localtable.scheduler.memory import EngineSettings, engine_bytes
 from localtable.scheduler.seating import Seated
 from localtable.store import Store
 from localtable.types import FileSource, Panel, Sampling, Seat
@@ -50,6 +51,8 @@ def part_contract(bench: Bench) -> dict[str, Any]:
             raise NotRunError(f"the contract's tests are not at hand: {error}") from None
         model = bench.contract
         spec = subjects.build_spec("vllm", model.folder, device=bench.device.torch_name, model_id="contract")
+        taken = engine_bytes(model.card, EngineSettings(spec.max_model_len, spec.max_num_seqs), spec.kv_cache_bytes)
+        spec = replace(spec, device_bytes=taken.total - taken.context)
         loaded = bench.start(spec)
         try:
             subject = subjects.real_subject_of(spec, ready_engine(subjects.ProcessEngine, loaded))
@@ -186,6 +189,8 @@ def memory_rows(bench: Bench, loaded: Loaded, seated: Seated) -> list[dict[str, 
         ("activations and context", predicted.activations + predicted.context, rest),
         ("awake", predicted.total, taken),
     ]
+    if info.activation_bytes is not None:  # part of the rest, as the engine itself saw it
+        rows.append(("activations", predicted.activations, info.activation_bytes))
     rows += [(f"asleep, {level}", predicted.asleep, size) for level, size in bench.asleep.items()]
     return [
         {"what": what, "predicted": p, "measured": m, "ratio": round(p / m, 3) if m and m > 0 else None}

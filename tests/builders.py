@@ -28,7 +28,7 @@ from localtable.runner.models import Model, build_models, longest_turns
 from localtable.runner.session import models_of
 from localtable.scheduler.pool import EnginePool, Placement, Swap
 from localtable.scheduler.worker import EngineHandle, InlineEngine
-from localtable.store import IN_MEMORY, Store
+from localtable.store import IN_MEMORY, Noise, Store
 from localtable.types import Ballot, Card, Panel, Question, Round, Stop, Transcript, Turn, Usage
 
 settings.register_profile("localtable", deadline=None, max_examples=60)  # two slow cores are no defect
@@ -267,12 +267,12 @@ def record(
         },
         capacities=[capacity],
         start=start,
-        take_turns=False,
+        turns=None,
     )
     run = describe_run("scripted", panel, {}, wording, controls=controls, repeats=repeats)
     names = [condition.name for condition in conditions.values()]
-    noise = "noise-peers" if "noise-peers" in controls else None
-    with Store.create(IN_MEMORY, run, questions, names, noise=noise, seed=panel.seed) as store:
+    noise = [Noise(c.name, c.debate, panel.seed) for c in conditions.values() if c.noise]
+    with Store.create(IN_MEMORY, run, questions, names, noise=noise) as store:
         store.begin_session({})
         loop = Loop(
             store,

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent / "localtable"
 
 LEVELS = (
-    {"errors", "types", "seeds", "scripted_vocabulary", "loading", "places", "whole_file"},
+    {"errors", "types", "seeds", "scripted_vocabulary", "loading", "places", "whole_file", "hub_errors"},
     {"config", "weights", "prompts", "ballots", "protocol", "store", "transcript"},
     {"engines", "moderator"},
     {"scheduler"},
@@ -35,14 +35,14 @@ EXCEPTIONS = {
 HEAVY = frozenset(
     {
         *("torch", "vllm", "transformers", "outlines", "outlines_core", "huggingface_hub", "httpx", "gguf"),
-        *("numpy", "pandas", "pyarrow", "safetensors", "tokenizers", "accelerate"),
+        *("numpy", "scipy", "pandas", "pyarrow", "safetensors", "tokenizers", "accelerate"),
         *("jsonschema", "rich", "pydantic", "yaml"),
     }
 )
 """Never loaded by `localtable --help`."""
 
 LAZY = frozenset({"torch", "vllm", "transformers", "outlines", "outlines_core", "huggingface_hub", "httpx", "gguf"}) | {
-    *("numpy", "pandas", "pyarrow", "safetensors", "tokenizers", "accelerate"),
+    *("numpy", "scipy", "pandas", "pyarrow", "safetensors", "tokenizers", "accelerate"),
 }
 """Imported inside functions only, the engines that are made of them aside."""
 

@@ -1,5 +1,5 @@
 """Statistics over what a store holds."""
 
-from localtable.analysis.intervals import wilson
+from localtable.analysis.statistics.wilson import wilson
 
 __all__ = ["wilson"]

@@ -2,7 +2,9 @@
 
 from localtable.ballots.form import assemble, ballot_schema
 from localtable.ballots.labels import PERSUADED_KEY, VOTE_KEY, LabelSet, probe_labels
-from localtable.ballots.reading import Choice, choose, read_choice
+from localtable.ballots.orders import ballot_orders, pooled
+from localtable.ballots.reading import Choice, choose, read_choice, read_label_mass
+from localtable.ballots.reply import replied_vote
 from localtable.ballots.stated import names_a_letter, stated_vote
 
 __all__ = [
@@ -11,10 +13,14 @@ __all__ = [
     "Choice",
     "LabelSet",
     "assemble",
+    "ballot_orders",
     "ballot_schema",
     "choose",
     "names_a_letter",
+    "pooled",
     "probe_labels",
     "read_choice",
+    "read_label_mass",
+    "replied_vote",
     "stated_vote",
 ]

@@ -26,6 +26,10 @@ _FORMS = ('{{"{key}":"{label}"}}', '{{"{key}": "{label}"}}', '{{ "{key}": "{labe
 """Ways to write a ballot; the first whose labels are tokens of their own in this tokenizer is taken."""
 
 
+_CLOSINGS = ("", '"', '"}')
+"""What may stand behind a label in one token with it."""
+
+
 class LabelTokenizer(Protocol):
     """What probing needs of a tokenizer."""
 
@@ -51,6 +55,9 @@ class LabelSet:
     canonical: bool
     """Whether the tokenizer, left alone, would cut the ballot right before and right behind the label."""
     form: str
+    mass_ids: tuple[int, ...] = ()
+    """Ids that a free answer can begin with and be valid: each label's, and those in which it merges with what closes
+    it. Every id once."""
 
     @property
     def allowed_ids(self) -> tuple[int, ...]:
@@ -81,15 +88,21 @@ def probe_labels(tokenizer: LabelTokenizer, key: str, count: int) -> LabelSet:
         )
     token_ids = tuple(tokenizer.ids_of_piece(label) for label in labels)
     # In an alternation the leftmost match wins, so a longer label must stand before its own beginning.
+    mass_ids = _mass_ids(tokenizer, labels)
     regex = "(" + "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True)) + ")"
     for form in _FORMS:
         ballots = [tokenizer.encode_plain(form.format(key=key, label=label), at="control") for label in labels]
         prefix, canonical = _common_prefix(ballots, token_ids)
         if canonical:
-            return LabelSet(key, labels, prefix, token_ids, regex, True, form)
+            return LabelSet(key, labels, prefix, token_ids, regex, True, form, mass_ids)
     opening = _FORMS[0].format(key=key, label="\0").split("\0")[0]
     prefix_ids = tuple(tokenizer.encode_plain(opening, at="control"))
-    return LabelSet(key, labels, prefix_ids, token_ids, regex, False, _FORMS[0])
+    return LabelSet(key, labels, prefix_ids, token_ids, regex, False, _FORMS[0], mass_ids)
+
+
+def _mass_ids(tokenizer: LabelTokenizer, labels: Sequence[str]) -> tuple[int, ...]:
+    pieces = (label + closing for label in labels for closing in _CLOSINGS)
+    return tuple(dict.fromkeys(i for piece in pieces for i in tokenizer.ids_of_piece(piece)))
 
 
 def _common_prefix(

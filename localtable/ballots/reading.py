@@ -61,6 +61,25 @@ def read_choice(labels: LabelSet, logprobs: Mapping[int, float], meaning: Sequen
     return choose({name: mass / total for name, mass in zip(meaning, masses, strict=True)}, seed)
 
 
+def read_label_mass(labels: LabelSet, logprobs: Mapping[int, float]) -> float:
+    """Probability of all labels together, where nothing constrains the answer.
+
+    Args:
+        labels: Of this kind of ballot, in this tokenizer.
+        logprobs: Natural log-probability of each of `mass_ids` over the whole vocabulary.
+
+    Raises:
+        BallotError: An id is missing, or they are no probabilities.
+    """
+    missing = [i for i in labels.mass_ids if i not in logprobs]
+    if missing:
+        raise BallotError(f"the engine gave no log-probability for the ids {missing}", hint="Run it again.")
+    mass = math.fsum(math.exp(logprobs[i]) for i in labels.mass_ids)
+    if not mass <= 1 + SUM_TOLERANCE:
+        raise BallotError(f"the labels' probabilities sum to {mass:.6f}, above 1", hint="A defect: please report it.")
+    return min(mass, 1.0)
+
+
 def choose(distribution: Mapping[str, float], seed: int) -> Choice:
     """The most probable name; an exact tie is drawn by `seed`, and said."""
     best = max(distribution.values())

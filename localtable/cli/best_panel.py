@@ -7,18 +7,19 @@ from pathlib import Path
 
 from localtable.errors import LocaltableError
 from localtable.places import home, packaged
+from localtable.scheduler.devices import Machine
 from localtable.types import Card, Panel, Stop
 
 READY = ("2x80gib", "80gib", "48gib", "24gib", "16gib", "8gib")
 """Panels of `examples/panels/`, the largest first; after them comes the demo panel."""
 
 
-def find_best_panel(default_stop: Stop, device_memory: int | None) -> tuple[Panel, Path] | None:
+def find_best_panel(default_stop: Stop, machine: Machine) -> tuple[Panel, Path] | None:
     """The best ready panel that could run now.
 
     Args:
         default_stop: Of panels that say nothing.
-        device_memory: Bytes that may be used of each device; None: all.
+        machine: What it would run on.
 
     Returns:
         The panel and its file; None where only the demo panel is left.
@@ -28,9 +29,7 @@ def find_best_panel(default_stop: Stop, device_memory: int | None) -> tuple[Pane
     store = WeightStore(home() / "weights")
     folder = packaged("examples") / "panels"
     files = [folder / f"{name}.yaml" for name in READY]
-    return choose(
-        files, lambda card: store.find(card) is not None, lambda panel: _fits(panel, device_memory), default_stop
-    )
+    return choose(files, lambda card: store.find(card) is not None, lambda panel: _fits(panel, machine), default_stop)
 
 
 def choose(
@@ -46,12 +45,10 @@ def choose(
     return None
 
 
-def _fits(panel: Panel, device_memory: int | None) -> bool:
+def _fits(panel: Panel, machine: Machine) -> bool:
     from localtable.runner.planning import plan_inputs
-    from localtable.scheduler.devices import find_machine
     from localtable.scheduler.seating import seat_all
 
-    machine = find_machine(device_memory)
     wishes, _ = plan_inputs(panel, machine, "vllm", [], 1)
     try:
         seat_all(wishes, machine)

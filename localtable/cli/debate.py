@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from localtable.cli.options import engine_options, override, parse_engine_args, read_panel, read_question
+from localtable.cli.options import (
+    engine_options,
+    override,
+    panel_options,
+    read_panel,
+    read_question,
+    run_options,
+)
 from localtable.cli.signals import stop_on_signal
 from localtable.errors import ConfigError, PrerequisiteError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from localtable.runner import RunOptions
     from localtable.runner.events import Listener
     from localtable.types import Panel, Question, Transcript
 
@@ -24,12 +33,7 @@ Output = click.Path(path_type=Path, allow_dash=False)
 @click.command()
 @click.argument("question")
 @click.option("-o", "--option", "options", multiple=True, help="An option to vote for; repeat it.")
-@click.option(
-    "-p", "--panel", "panel_file", metavar="FILE", help="Who sits there; by default the best that is fetched and fits."
-)
-@click.option("-m", "--model", "models", multiple=True, help="A seat for this model, in place of a panel; repeat it.")
-@click.option("--rounds", type=click.IntRange(1, 100), help="In place of the panel's own.")
-@click.option("--prompts", metavar="PRESET|FILE", help="In place of the panel's own.")
+@panel_options
 @engine_options
 @click.option("--fetch", is_flag=True, help="Fetch weights that are missing first.")
 @click.option("--json", "json_file", type=Output, metavar="FILE", help="Write the transcript.")
@@ -45,6 +49,7 @@ def debate(
     engine: str,
     engine_args: tuple[str, ...],
     seed: int | None,
+    gpus: str | None,
     device_memory: str | None,
     fetch: bool,
     json_file: Path | None,
@@ -53,35 +58,27 @@ def debate(
 ) -> None:
     """Hold one debate.
 
-    QUESTION is the question itself (with -o for each option), or a YAML or JSON file that holds both.
+    QUESTION is the question itself (with -o for each option), or a YAML or JSON file that holds both. Where no panel
+    is named, the largest ready one sits down that is fetched and fits, or else the demo panel.
     """
     from rich.console import Console
 
-    from localtable.engines.registry import choose
-    from localtable.places import home
     from localtable.prompts import load_wording
     from localtable.report.terminal import print_result
-    from localtable.runner import RunOptions, hold_debate
-    from localtable.scheduler.devices import parse_size
+    from localtable.runner import hold_debate
 
     asked = read_question(question, options)
     console = Console(stderr=True)
-    memory = parse_size(device_memory) if device_memory else None
-    panel = _panel(panel_file, models, engine, memory, console)
-    panel = override(panel, rounds=rounds, seed=seed, prompts=prompts)
-    arguments = parse_engine_args(engine_args)
+    run = run_options(engine, engine_args, gpus, device_memory)
+    panel = override(_panel(panel_file, models, run, console), rounds=rounds, seed=seed, prompts=prompts)
     _check_outputs(json_file, markdown_file)
-    choose(engine)
     load_wording(panel.prompts)
     if fetch and engine != "scripted":
         _fetch(panel, console)
     with ExitStack() as stack:
         should_stop = stack.enter_context(stop_on_signal())
-        run = RunOptions(
-            home=home(),
-            engine=engine,
-            engine_arguments=arguments,
-            device_memory_bytes=memory,
+        run = replace(
+            run,
             tell=stack.enter_context(_screen(asked, panel, console, quiet)),
             should_stop=should_stop,
             stream=console.is_terminal and not quiet,
@@ -100,15 +97,16 @@ def debate(
         ) from None
 
 
-def _panel(file: str | None, models: tuple[str, ...], engine: str, memory: int | None, console: Console) -> Panel:
+def _panel(file: str | None, models: tuple[str, ...], run: RunOptions, console: Console) -> Panel:
     from localtable.types import Stop
 
     stop = Stop("unanimous")
-    if file is None and not models and engine != "scripted":
+    if file is None and not models and run.engine != "scripted":
         from localtable.cli.best_panel import find_best_panel
         from localtable.cli.work import say
+        from localtable.scheduler.devices import find_machine
 
-        found = find_best_panel(stop, memory)
+        found = find_best_panel(stop, find_machine(run.device_memory_bytes, run.gpus))
         if found is not None:
             panel, path = found
             say(console, f"panel {panel.name} ({path.stem}): the largest ready one that is fetched and fits")

@@ -31,7 +31,7 @@ def doctor(imports: bool) -> int:
     """
     from localtable.places import home
 
-    findings = [*_program(home()), *_engines(imports), *_device(home()), *_weights(home())]
+    findings = [*_program(home()), *_engines(imports), *_devices(), *_weights(home())]
     width = max(len(finding.topic) for finding in findings)
     for finding in findings:
         click.echo(f"{'!' if finding.remedy else ' '} {finding.topic:<{width}}  {finding.said}")
@@ -88,15 +88,17 @@ def _import_error(name: str) -> str:
     return result.stderr.strip().splitlines()[-1] if result.returncode else ""
 
 
-def _device(home: Path) -> list[Finding]:
-    from localtable.scheduler.devices import GIB, find_device
+def _devices() -> list[Finding]:
+    from localtable.scheduler.devices import GIB, find_machine
 
-    device = find_device()
-    cores = f", {device.cores} cores" if device.cores else ""
-    free, total = device.free_bytes / GIB, device.total_bytes / GIB
-    said = f"{device.kind}: {device.name}{cores}, {free:.1f} of {total:.1f} GiB free"
-    few = device.kind == "cpu" and device.free_bytes < 8 * GIB
-    return [Finding("device", said, "The demo panel wants 8 GiB: close other programs." if few else "")]
+    findings = []
+    for device in find_machine().devices:
+        cores = f", {device.cores} cores" if device.cores else ""
+        free, total = device.free_bytes / GIB, device.total_bytes / GIB
+        said = f"{device.torch_name}: {device.name}{cores}, {free:.1f} of {total:.1f} GiB free"
+        few = device.kind == "cpu" and device.free_bytes < 8 * GIB
+        findings.append(Finding("device", said, "The demo panel wants 8 GiB: close other programs." if few else ""))
+    return findings
 
 
 def _weights(home: Path) -> list[Finding]:

@@ -40,7 +40,7 @@ def export(store_text: str, out_text: str | None, parquet_text: str | None, want
     folder = None if parquet_text is None else path_from(parquet_text, Path.cwd())
     with Store.open(path, write=False) as store:
         hold_still(store)
-        conditions = _choose(wanted, [name for name, _ in store.conditions().values()])
+        conditions = _choose(store, wanted)
         if out is not None:
             _require_file(out, path, force)
         if folder is not None:
@@ -53,17 +53,15 @@ def export(store_text: str, out_text: str | None, parquet_text: str | None, want
         _tell(store, conditions, rows)
 
 
-def _choose(wanted: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The conditions that were asked for: by their names, or by that of a control that is one for each model."""
-    from localtable.loading import nearest
+def _choose(store: Store, wanted: Sequence[str]) -> list[str]:
+    """The names of the conditions that were asked for; of all, where none was."""
+    from localtable.runner.inputs import choose_conditions, conditions_of, panel_of
 
-    names = {condition: (condition, condition.partition(":")[0]) for condition in known}
-    accepted = list(dict.fromkeys(name for both in names.values() for name in both))
-    for name in wanted:
-        if name not in accepted:
-            hint = nearest(name, accepted, kind="conditions of this run")
-            raise ConfigError(f"the run has no condition {name!r}", hint=hint)
-    return [condition for condition in known if not wanted or set(names[condition]) & set(wanted)]
+    if not wanted:
+        return [name for name, _ in store.conditions().values()]
+    run = store.run()
+    conditions = choose_conditions(conditions_of(run, panel_of(run, str(store.path))), wanted)
+    return [condition.name for condition in conditions.values()]
 
 
 def _require_file(out: Path, store: Path, force: bool) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,29 +15,97 @@ from localtable.loading import path_from
 from localtable.places import packaged
 from localtable.types import Panel, Question, Stop
 
+if TYPE_CHECKING:
+    from localtable.runner import RunOptions
+    from localtable.scheduler.devices import Machine
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEMO_PANEL = "panels/demo.yaml"
 
 
+def panel_options(command: Command) -> Command:
+    """`--panel`, `-m`, `--rounds`, `--prompts`: for every command that takes a panel; `override` has the last two."""
+    return _with(
+        command,
+        click.option("-p", "--panel", "panel_file", metavar="FILE", help="Who sits there, in place of a ready panel."),
+        click.option(
+            "-m", "--model", "models", multiple=True, help="A seat for this model, in place of a panel; repeat it."
+        ),
+        click.option("--rounds", type=click.IntRange(1, 100), help="In place of the panel's own."),
+        click.option("--prompts", metavar="PRESET|FILE", help="In place of the panel's own."),
+    )
+
+
+def machine_options(command: Command) -> Command:
+    """`--gpus` and `--device-memory`: the machine that is planned for, or of which a run makes use."""
+    return _with(
+        command,
+        click.option(
+            "--gpus",
+            metavar="SPEC",
+            help="As on this machine: 24GiB, 2xH100-80GB, rtx4090, or a YAML file. A run needs that much to be here.",
+        ),
+        click.option("--device-memory", metavar="SIZE", help="Use at most this much of each device, such as 24GiB."),
+    )
+
+
 def engine_options(command: Command) -> Command:
-    """`--engine`, `--engine-arg`, `--seed`, `--device-memory`: for every command that runs models."""
-    for option in reversed(
-        (
-            click.option("--engine", default="auto", show_default=True, help="auto, vllm, transformers or scripted."),
-            click.option(
-                "--engine-arg",
-                "engine_args",
-                multiple=True,
-                metavar="KEY=VALUE",
-                help="An argument for the engine itself; repeatable.",
-            ),
-            click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="In place of the panel's own."),
-            click.option("--device-memory", metavar="SIZE", help="Use at most this much, such as 24GiB."),
-        )
-    ):
+    """`--engine`, `--engine-arg`, `--seed` and the machine's: for every command that runs models."""
+    return _with(
+        machine_options(command),
+        click.option("--engine", default="auto", show_default=True, help="auto, vllm, transformers or scripted."),
+        click.option(
+            "--engine-arg",
+            "engine_args",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="An argument for the engine itself; repeatable.",
+        ),
+        click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="In place of the panel's own."),
+    )
+
+
+def _with(command: Command, *options: Callable[[Command], Command]) -> Command:
+    """The command with these options, in their order."""
+    for option in reversed(options):
         command = option(command)
     return command
+
+
+def run_options(engine: str, engine_args: Sequence[str], gpus: str | None, device_memory: str | None) -> RunOptions:
+    """What the options of a command that runs models come to.
+
+    Raises:
+        ConfigError: One of them can't be read.
+        PrerequisiteError: The engine's packages are not installed.
+    """
+    from localtable.engines.registry import choose
+    from localtable.places import home
+    from localtable.runner import RunOptions
+
+    choose(engine)
+    return RunOptions(
+        home=home(),
+        engine=engine,
+        engine_arguments=parse_engine_args(engine_args),
+        device_memory_bytes=read_size(device_memory),
+        gpus=read_gpus(gpus),
+    )
+
+
+def read_size(text: str | None) -> int | None:
+    """`--device-memory` in bytes; None where it isn't given."""
+    from localtable.scheduler.devices import parse_size
+
+    return None if text is None else parse_size(text)
+
+
+def read_gpus(spec: str | None) -> Machine | None:
+    """The machine that `--gpus` describes; None where it isn't given."""
+    from localtable.scheduler.gpus import parse_gpus
+
+    return None if spec is None else parse_gpus(spec, Path.cwd())
 
 
 def parse_engine_args(pairs: Sequence[str]) -> dict[str, str]:
@@ -53,6 +121,20 @@ def parse_engine_args(pairs: Sequence[str]) -> dict[str, str]:
             raise ConfigError(f"--engine-arg {pair!r} has no KEY=VALUE form", hint="For example max_model_len=4096.")
         arguments[key.replace("-", "_")] = value
     return arguments
+
+
+def read_shard(text: str | None) -> tuple[int, int]:
+    """`--shard`: which of how many slices of a suite.
+
+    Raises:
+        ConfigError: It is no slice.
+    """
+    if text is None:
+        return (1, 1)
+    number, slash, count = text.partition("/")
+    if not slash or not number.isdecimal() or not count.isdecimal() or not 1 <= int(number) <= int(count):
+        raise ConfigError(f"--shard {text!r} is no slice", hint="Give I/N with I from 1 to N, such as 2/8.")
+    return (int(number), int(count))
 
 
 def read_question(text: str, options: Sequence[str]) -> Question:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from localtable.cli.options import override, read_panel
+from localtable.cli.options import machine_options, override, panel_options, read_gpus, read_panel, read_size
 from localtable.cli.work import File
 
 if TYPE_CHECKING:
@@ -20,12 +20,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("suites", nargs=-1, type=File, metavar="[SUITE…]")
-@click.option("-p", "--panel", "panel_file", metavar="FILE", help="Who sits at the table; the demo panel by default.")
-@click.option("-m", "--model", "models", multiple=True, help="A seat for this model, in place of a panel; repeat it.")
-@click.option("--gpus", metavar="SPEC", help="A machine that isn't here: 24GiB, 2xH100-80GB, rtx4090, or a YAML file.")
-@click.option("--device-memory", metavar="SIZE", help="Use at most this much of each device, such as 24GiB.")
+@panel_options
+@machine_options
 @click.option("--questions", type=click.IntRange(1, 10_000_000), help="How many; the suite's own number, or 200.")
-@click.option("--rounds", type=click.IntRange(1, 100), help="In place of the panel's own.")
 @click.option("--engine", type=click.Choice(["vllm", "transformers"]), default="vllm", show_default=True)
 @click.option("--simulate", is_flag=True, help="Say also what each engine does when.")
 @click.option("--json", "as_json", is_flag=True, help="JSON in place of words.")
@@ -33,18 +30,19 @@ def plan(
     suites: tuple[Path, ...],
     panel_file: str | None,
     models: tuple[str, ...],
+    rounds: int | None,
+    prompts: str | None,
     gpus: str | None,
     device_memory: str | None,
     questions: int | None,
-    rounds: int | None,
     engine: str,
     simulate: bool,
     as_json: bool,
 ) -> int:
     """Say which engines of a panel sit where, which must swap and how often, and how long a suite will take.
 
-    Nothing is loaded or fetched. The machine is this one, unless --gpus describes another. Lengths are those of SUITE…,
-    or of usual questions.
+    Nothing is loaded or fetched. The machine is this one, unless --gpus describes another, which need not be here; the
+    panel is the demo panel, unless one is named. Lengths are those of SUITE…, or of usual questions.
     """
     from localtable.cli.plan_text import print_plan, print_refusal
     from localtable.config import load_suites
@@ -55,7 +53,7 @@ def plan(
     from localtable.scheduler.plan import USUAL_QUESTIONS, make_plan, plan_to_json, smallest_change, with_advice
     from localtable.types import Stop
 
-    panel = override(read_panel(panel_file, models, Stop("never")), rounds=rounds, seed=None, prompts=None)
+    panel = override(read_panel(panel_file, models, Stop("never")), rounds=rounds, seed=None, prompts=prompts)
     machine = _machine(gpus, device_memory)
     given: Sequence[Question] = list(load_suites(suites)) if suites else []
     number = questions or len(given) or USUAL_QUESTIONS
@@ -78,8 +76,7 @@ def plan(
 
 
 def _machine(gpus: str | None, device_memory: str | None) -> Machine:
-    from localtable.scheduler.devices import capped, find_machine, parse_size
-    from localtable.scheduler.gpus import parse_gpus
+    from localtable.scheduler.devices import capped, find_machine
 
-    cap = parse_size(device_memory) if device_memory else None
-    return find_machine(cap) if gpus is None else capped(parse_gpus(gpus, Path.cwd()), cap)
+    described, cap = read_gpus(gpus), read_size(device_memory)
+    return find_machine(cap) if described is None else capped(described, cap)

@@ -15,7 +15,6 @@ from rich.text import Text
 
 from localtable.analysis import wilson
 from localtable.engines.base import EngineInfo
-from localtable.protocol import DEBATE
 from localtable.report.words import one_line, printable
 from localtable.runner.events import DebateFailed, EngineChosen, Note, RunEvent, TurnFinished
 from localtable.runner.loop import Outcome
@@ -42,6 +41,8 @@ class Tally:
     done_debates: int
     total_turns: int
     done_turns: int
+    judged_condition: str
+    """Whose verdicts are counted as right or wrong: the debate's, and of a sweep the baseline's."""
     failed: int = 0
     right: int = 0
     judged: int = 0
@@ -70,7 +71,7 @@ class Tally:
             self.failed += 1
             return
         verdict, answer = outcome.debate.verdict, outcome.debate.question.answer
-        if outcome.condition == DEBATE and verdict is not None and answer is not None:
+        if outcome.condition == self.judged_condition and verdict is not None and answer is not None:
             self.judged += 1
             self.right += verdict.options == (answer,)
 
@@ -199,12 +200,14 @@ def watch(run: SuiteRun, console: Console, *, quiet: bool) -> Iterator[Watcher]:
 def _tally(run: SuiteRun) -> Tally:
     counts = run.store.counts()
     done = counts.debates["finished"] + counts.debates["failed"]
-    right, judged = next(((r, n) for name, r, n in right_by_condition(run.store) if name == DEBATE), (0, 0))
+    baseline = run.conditions[1].name
+    right, judged = next(((r, n) for name, r, n in right_by_condition(run.store) if name == baseline), (0, 0))
     return Tally(
         total_debates=sum(counts.debates.values()),
         done_debates=done,
         total_turns=run.num_turns,
         done_turns=counts.turns,
+        judged_condition=baseline,
         failed=counts.debates["failed"],
         right=right,
         judged=judged,

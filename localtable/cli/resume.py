@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from localtable.cli.options import engine_options
+from localtable.cli.options import engine_options, run_options
 from localtable.cli.signals import stop_on_signal
-from localtable.cli.work import File, run_options, watching_options, work
-from localtable.errors import ConfigError
+from localtable.cli.work import File, refuse_changes, watching_options, work
 
 
 @click.command()
@@ -21,6 +21,7 @@ def resume(
     engine: str,
     engine_args: tuple[str, ...],
     seed: int | None,
+    gpus: str | None,
     device_memory: str | None,
     reuse: tuple[Path, ...],
     summary: Path | None,
@@ -35,13 +36,10 @@ def resume(
 
     from localtable.whole_file import require_writable
 
-    for name, given in (("--seed", seed is not None), ("--engine-arg", bool(engine_args))):
-        if given:
-            raise ConfigError(
-                f"{name} is the run's own and can't be changed on the way", hint="Leave it out, or begin a new store."
-            )
+    refuse_changes(seed, engine_args)
     if summary is not None:
         require_writable(summary)
+    options = run_options(engine, engine_args, gpus, device_memory)
     with stop_on_signal() as should_stop:
-        options = run_options(engine, engine_args, device_memory, should_stop)
+        options = replace(options, should_stop=should_stop)
         return work(store, options, reuse, summary, Console(stderr=True), strict=strict, quiet=quiet)

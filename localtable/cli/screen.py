@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from localtable.report.terminal import colour_of
-from localtable.report.words import one_line, printable
+from localtable.report.words import model_name, one_line, printable
 from localtable.runner.events import (
     EngineChosen,
     Note,
@@ -82,7 +82,7 @@ class LiveScreen:
 
     def __init__(self, question: Question, panel: Panel, console: Console) -> None:
         self._question = question
-        self._seats = {seat.name: _SeatView(seat.card.name) for seat in panel.seats}
+        self._seats = {seat.name: _SeatView(model_name(seat)) for seat in panel.seats}
         self._round = 0
         self._engine = ""
         self._loading: set[str] = set()

@@ -1,16 +1,15 @@
-"""What `suite` and `resume` share: options, and the work on a store with its screen and its end."""
+"""What `suite`, `sweep` and `resume` share: options, and the work on a store with its screen and its end."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from localtable.cli.options import parse_engine_args
-from localtable.errors import InterruptedRun, LocaltableError
+from localtable.errors import ConfigError, InterruptedRun, LocaltableError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,10 +17,12 @@ if TYPE_CHECKING:
     from localtable.runner import RunOptions
 
 File = click.Path(path_type=Path, allow_dash=False)
+LISTED = 10
+"""Broken lines that are listed one by one."""
 
 
 def watching_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What `suite` and `resume` share beside the engine's options."""
+    """What `suite`, `sweep` and `resume` share beside the engine's options."""
     for option in reversed(
         (
             click.option("--reuse", multiple=True, type=File, metavar="DB", help="Take equal turns from this run."),
@@ -34,23 +35,17 @@ def watching_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def run_options(
-    engine: str, engine_args: tuple[str, ...], device_memory: str | None, should_stop: Callable[[], bool]
-) -> RunOptions:
-    """What the engine's options come to."""
-    from localtable.engines.registry import choose
-    from localtable.places import home
-    from localtable.runner import RunOptions
-    from localtable.scheduler.devices import parse_size
+def refuse_changes(seed: int | None, engine_args: tuple[str, ...]) -> None:
+    """Refuse options of a run that has been begun.
 
-    choose(engine)
-    return RunOptions(
-        home=home(),
-        engine=engine,
-        engine_arguments=parse_engine_args(engine_args),
-        device_memory_bytes=parse_size(device_memory) if device_memory else None,
-        should_stop=should_stop,
-    )
+    Raises:
+        ConfigError: One was given.
+    """
+    for name, given in (("--seed", seed is not None), ("--engine-arg", bool(engine_args))):
+        if given:
+            raise ConfigError(
+                f"{name} is the run's own and can't be changed on the way", hint="Leave it out, or begin a new store."
+            )
 
 
 def work(
@@ -70,21 +65,25 @@ def work(
     from localtable.runner.totals import run_totals
 
     with open_suite(path, options, reuse=reuse) as run:
-        turns_before = run.store.counts().turns
+        turns_before, telling = run.store.counts().turns, False
         try:
             with watch(run, console, quiet=quiet) as watcher:
                 for outcome in run.run(watcher):
                     watcher.over(outcome)
+            telling = True
         except LocaltableError as error:
             if isinstance(error, InterruptedRun):
                 error.hint = f"What is finished is kept: `localtable resume {path}` goes on."
-            if run.store.counts().turns > turns_before:
-                print_totals(run.store, console)
+            telling = run.store.counts().turns > turns_before
             raise
         finally:
-            if summary is not None:
-                _write(summary, run_totals(run.store))
-        print_totals(run.store, console)
+            # However it ends: what it came to so far.
+            if telling or summary is not None:
+                totals = run_totals(run.store)
+                if summary is not None:
+                    _write(summary, totals)
+                if telling:
+                    print_totals(run.store, totals, console)
         failed = run.store.counts().debates["failed"]
     return 1 if strict and failed else 0
 
@@ -93,6 +92,14 @@ def _write(path: Path, totals: dict[str, object]) -> None:
     from localtable.whole_file import write_text
 
     write_text(path, json.dumps(totals, indent=1, ensure_ascii=False) + "\n")
+
+
+def list_invalid(invalid: Sequence[ConfigError], console: Console) -> None:
+    """Say which lines were left out, quiet or not: nothing is dropped in silence."""
+    for error in invalid[:LISTED]:
+        say(console, f"left out: {error.message}")
+    if invalid:
+        say(console, f"{len(invalid)} broken line{'s' * (len(invalid) > 1)} left out")
 
 
 def say(console: Console, text: str) -> None:

@@ -3,6 +3,7 @@
 from localtable.config.card import card_from_hf_config, load_card, packaged_card_ids, parse_card
 from localtable.config.panel import load_panel, parse_panel
 from localtable.config.question import load_question, load_suite, load_suites, parse_question
+from localtable.config.sweep import load_sweep
 
 __all__ = [
     "card_from_hf_config",
@@ -11,6 +12,7 @@ __all__ = [
     "load_question",
     "load_suite",
     "load_suites",
+    "load_sweep",
     "packaged_card_ids",
     "parse_card",
     "parse_panel",

@@ -240,6 +240,14 @@ def packaged_card_ids() -> list[str]:
     return sorted({path.stem for folder in card_folders() if folder.is_dir() for path in folder.glob("*.yaml")})
 
 
+def find_card_file(card_id: str) -> Path | None:
+    """The file of the card that has this id; None where none has."""
+    if not re.match(CARD_ID, card_id):
+        return None
+    files = (folder / f"{card_id}.yaml" for folder in card_folders())
+    return next((path for path in files if path.is_file()), None)
+
+
 def load_card(reference: str, base: Path | None = None) -> Card:
     """The card that a panel's `model` means.
 
@@ -254,10 +262,9 @@ def load_card(reference: str, base: Path | None = None) -> Card:
     base = base or Path.cwd()
     on_hub = reference.startswith("hub:")
     card_id = hub_card_id(reference) if on_hub else reference
-    for folder in card_folders():
-        path = folder / f"{card_id}.yaml"
-        if re.match(CARD_ID, card_id) and path.is_file():
-            return parse_card(read_mapping(path), str(path), folder)
+    known = find_card_file(card_id)
+    if known is not None:
+        return parse_card(read_mapping(known), str(known), known.parent)
     if on_hub:
         raise ConfigError(
             f"no card has been made for {reference}",

@@ -24,11 +24,15 @@ def refusal(request: Request, *, max_model_len: int, vocab_size: int) -> str | N
             f"{prompt_tokens} prompt tokens and max_tokens {max_tokens} make {prompt_tokens + max_tokens}, above "
             f"max_model_len {max_model_len}; raise max_model_len or shorten what is shown"
         )
+    if request.said and (len(request.said) >= max_tokens or not request.resumable):
+        said = f"{len(request.said)} tokens are said of at most {max_tokens}"
+        return f"{said}; only free text that is not at its end goes on"
     if request.constraint and request.logprob_token_ids:
         return "log-probabilities are wanted constrained and unconstrained; send two requests"
     wanted = request.constraint.token_ids if request.constraint else ()
     for name, token_ids in (
         ("prompt_token_ids", request.prompt_token_ids),
+        ("what was said", request.said),
         ("the constraint's token_ids", wanted),
         ("logprob_token_ids", request.logprob_token_ids),
         ("stop_token_ids", request.stop_token_ids),

@@ -64,6 +64,14 @@ class Request:
     stream: bool = False
     """Whether new tokens are wanted as they come."""
     origin: Origin | None = None
+    said: tuple[int, ...] = ()
+    """What an engine had generated of it when it was preempted: it goes on from there, and `sampling`'s lengths count
+    these, too. Later tokens are drawn from `seeds.resumed_seed`."""
+
+    @property
+    def resumable(self) -> bool:
+        """Whether it can go on from what it has said; where the first token is measured, it begins anew."""
+        return self.constraint is None and not self.logprob_token_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +110,16 @@ class Failure:
     retryable: bool
 
 
-Event = Tokens | Completion | Failure
+@dataclass(frozen=True, slots=True)
+class Preempted:
+    """A request that was taken back before its end, to be run again later."""
+
+    request_id: str
+    said: tuple[int, ...]
+    """What has been generated of it; for its next `Request.said`."""
+
+
+Event = Tokens | Completion | Failure | Preempted
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +141,8 @@ class EngineSpec:
     """cpu, mps, or cuda:N."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """The user's own engine arguments, passed on as they are."""
+    device_bytes: int | None = None
+    """What it may take on each of its devices, its process's own context aside; None where nobody planned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +164,19 @@ class EngineInfo:
     arguments: Mapping[str, Any]
     """What the engine was really started with."""
     supports_sleep: bool = False
+    activation_bytes: int | None = None
+    """The most that its first step took beside weights and cache, on its first device; None where it can't be seen."""
+    graph_bytes: int | None = None
+    """What CUDA graphs take there, likewise."""
 
 
 class Engine(ABC):
     """One loaded model.
 
-    Invariants: every request comes back exactly once, as a `Completion` or a `Failure`, unless it is aborted; an
-    aborted one comes back no more; sampling, seed and constraint are each request's own; a request that can't be
-    served (longer than `max_model_len`, an id outside the vocabulary, a regex that allows nothing) is a `Failure` and
-    harms no other; an empty batch is legal; `close` may be called twice.
+    Invariants: every request comes back exactly once, as a `Completion` or a `Failure`, unless it is aborted or
+    preempted; such a one comes back no more; sampling, seed and constraint are each request's own; a request that can't
+    be served (longer than `max_model_len`, an id outside the vocabulary, a regex that allows nothing) is a `Failure`
+    and harms no other; an empty batch is legal; `close` may be called twice.
     """
 
     interrupt: Callable[[], bool] = staticmethod(lambda: False)
@@ -175,6 +198,10 @@ class Engine(ABC):
     @abstractmethod
     def abort(self, request_ids: Iterable[str]) -> None:
         """Forget these requests; unknown and finished ids are ignored."""
+
+    @abstractmethod
+    def preempt(self, request_ids: Iterable[str]) -> list[Preempted]:
+        """Take these requests back, with what they have said; unknown and finished ids are ignored."""
 
     @abstractmethod
     def info(self) -> EngineInfo:
@@ -207,5 +234,5 @@ def generate(engine: Engine, requests: Sequence[Request]) -> list[Completion | F
     done: dict[str, Completion | Failure] = {}
     while len(done) < len(requests):
         events = engine.step()
-        done |= {event.request_id: event for event in events if not isinstance(event, Tokens)}
+        done |= {event.request_id: event for event in events if isinstance(event, Completion | Failure)}
     return [done[request.request_id] for request in requests]

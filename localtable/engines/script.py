@@ -5,6 +5,7 @@
       - {seat: Ada, round: 1, statement: "It is B.", vote: B}
       - {seat: Bob, distribution: {A: 0.7, B: 0.3}}
       - {seat: Cy, round: 2, fail: once}
+      - {seat: Dee, round: 2, follows: {seat: Bob, how: directly}}
 
 Every key that says where is optional, and the first turn that fits is played. Votes are the options' letters in the
 question's own order. What no turn scripts follows the engine's seeded rule.
@@ -26,6 +27,20 @@ Letter = Annotated[str, Field(pattern=r"^[A-Z]$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+class Follows(BaseModel):
+    """A peer whose vote a seat follows, where its own prompt shows that vote: influence that is known beforehand."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seat: Annotated[str, Field(min_length=1)]
+    """The peer, by the name that it has in prompts."""
+    how: Literal["directly", "by_statement"] = "directly"
+    """`directly`: both ballots lean to what the peer is shown to have chosen. `by_statement`: the statement names that,
+    and the ballot behind leans to what that statement names; the ballot before it leans nowhere."""
+    weight: Share = 0.6
+    """What of a ballot's probability goes to that option, taken from all others alike."""
+
+
 class ScriptedTurn(BaseModel):
     """Where a turn is played, and what is played there."""
 
@@ -44,8 +59,17 @@ class ScriptedTurn(BaseModel):
     vote_before: Letter | None = None
     """The ballot before the statement; without it that ballot gets `vote` and `distribution` too."""
     distribution: dict[Letter, Share] | None = None
+    label: Letter | None = None
+    """What is voted for whatever it stands for, in every order of the options: a seat that loves a letter."""
+    follows: Follows | None = None
+    noise: Share = 0.0
+    """What of a ballot's probability hangs on the very words of its prompt, whatever they say, as it does in models."""
+    free_reply: str | None = None
+    """What the ballot is answered with where nothing constrains it; without one, its vote as JSON."""
     persuaded_by: Annotated[str, Field(min_length=1)] | None = None
     """A seat's name, or what that ballot calls the seat's own reasoning."""
+    takes_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    """How long saying the statement takes, in seconds, while other turns go on."""
     finish_reason: FinishReason = "stop"
     """`length`: the statement comes back as one that was cut."""
     fail: Literal["once", "always", "crash"] | None = None

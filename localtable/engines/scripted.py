@@ -24,6 +24,7 @@ from localtable.engines.base import (
     EngineSpec,
     Event,
     Failure,
+    Preempted,
     Request,
     SleepLevel,
     Tokens,
@@ -72,6 +73,25 @@ class _Playing:
     request: Request
     completion: Completion | None = None
     chunks: Iterator[tuple[int, ...]] | None = None
+    num_given: int = 0
+    """Tokens that were streamed."""
+    began: float = 0.0
+    takes_s: float = 0.0
+    """How long what is left of it takes."""
+
+    @property
+    def due(self) -> float:
+        """When it may come to its end."""
+        return self.began + self.takes_s
+
+    def said(self) -> tuple[int, ...]:
+        """What it has said by now, at an even pace."""
+        said = self.request.said
+        if self.completion is None or not self.request.resumable:
+            return said
+        left = self.completion.token_ids[len(said) :]
+        share = min((time.monotonic() - self.began) / self.takes_s, 1.0) if self.takes_s else 0.0
+        return said + left[: max(self.num_given, min(int(share * len(left)), len(left) - 1))]
 
 
 class ScriptedEngine(Engine):
@@ -121,8 +141,14 @@ class ScriptedEngine(Engine):
             return []
         self._delay()
         events: list[Event] = []
-        for playing in list(islice(self._unfinished.values(), self._spec.max_num_seqs)):
-            events += self._advance(playing)
+        while not events:
+            working = list(islice(self._unfinished.values(), self._spec.max_num_seqs))
+            for playing in working:
+                events += self._advance(playing)
+            if not events:
+                time.sleep(min(DELAY_SLICE_S, max(min(p.due for p in working) - time.monotonic(), 0.0)))
+                if self.interrupt():
+                    return []
         for event in events:
             if not isinstance(event, Tokens):
                 del self._unfinished[event.request_id]
@@ -131,6 +157,10 @@ class ScriptedEngine(Engine):
     def abort(self, request_ids: Iterable[str]) -> None:
         for request_id in request_ids:
             self._unfinished.pop(request_id, None)
+
+    def preempt(self, request_ids: Iterable[str]) -> list[Preempted]:
+        wanted = [request_id for request_id in request_ids if request_id in self._unfinished]
+        return [Preempted(request_id, self._unfinished.pop(request_id).said()) for request_id in wanted]
 
     def info(self) -> EngineInfo:
         return EngineInfo(
@@ -177,12 +207,16 @@ class ScriptedEngine(Engine):
             begun = self._begin(playing.request)
             if isinstance(begun, Failure):
                 return [begun]
-            playing.completion = begun
+            playing.completion, playing.began = begun, time.monotonic()
+            playing.takes_s = self._takes_s(playing.request, begun)
+        if time.monotonic() < playing.due:
+            return []
         if not playing.request.stream:
             return [playing.completion]
         if playing.chunks is None:
-            playing.chunks = _words(playing.completion.token_ids)
+            playing.chunks = _words(playing.completion.token_ids[len(playing.request.said) :])
         chunk = next(playing.chunks, None)
+        playing.num_given += len(chunk or ())
         return [Tokens(playing.request.request_id, chunk)] if chunk is not None else [playing.completion]
 
     def _begin(self, request: Request) -> Completion | Failure:
@@ -196,6 +230,12 @@ class ScriptedEngine(Engine):
             return answer(request, turn, self._guides)
         except ValueError as error:
             return Failure(request.request_id, str(error), retryable=False)
+
+    def _takes_s(self, request: Request, completion: Completion) -> float:
+        turn = self._script.find(request.origin)
+        if turn is None or request.origin is None or request.origin.step != "statement" or not completion.token_ids:
+            return 0.0
+        return turn.takes_s * (1 - len(request.said) / len(completion.token_ids))
 
     def _fails(self, request: Request, turn: ScriptedTurn) -> bool:
         origin = request.origin

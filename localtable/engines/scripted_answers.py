@@ -6,6 +6,7 @@ token is a label of the ballot, and log-probabilities are exact for a scripted d
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from typing import NamedTuple
 from localtable.engines.base import Completion, Request
 from localtable.engines.guides import Guides
 from localtable.engines.script import ScriptedTurn
+from localtable.engines.scripted_follower import followed_statement, swayed
 from localtable.engines.scripted_rule import scores, sentences
 from localtable.scripted_vocabulary import END_OF_TURN, VOCAB_SIZE, encode
 from localtable.types import FinishReason
@@ -37,6 +39,8 @@ def answer(request: Request, turn: ScriptedTurn | None, guides: Guides) -> Compl
         return _constrained(request, turn, guides)
     token_ids, stop_token_id = _spoken(request, turn)
     logprobs = _over_vocabulary(request, turn) if request.logprob_token_ids else {}
+    if logprobs and _reads(request, turn):
+        logprobs = swayed(request, turn, logprobs)
     return _completion(request, token_ids, stop_token_id, logprobs)
 
 
@@ -61,8 +65,15 @@ def _completion(
 
 def _spoken(request: Request, turn: ScriptedTurn) -> tuple[Sequence[int], int | None]:
     """The text's ids and the stop id that ended it, None where it was cut."""
-    thinking = request.origin is not None and request.origin.step == "thinking"
+    step = request.origin.step if request.origin is not None else "statement"
+    thinking = step == "thinking"
     scripted = turn.reasoning if thinking else turn.statement
+    if step == "free_reply":
+        vote = json.dumps({"vote": turn.vote}) if turn.vote is not None else None
+        scripted = turn.free_reply if turn.free_reply is not None else vote
+    elif step == "statement" and turn.follows is not None:
+        followed = followed_statement(request, turn.follows)
+        scripted = scripted if followed is None else followed
     min_tokens, max_tokens = request.sampling.min_tokens, request.sampling.max_tokens
     text = sentences(request.seed, min_bytes=min_tokens, max_bytes=max_tokens) if scripted is None else scripted
     token_ids = list(encode(text))
@@ -119,6 +130,8 @@ def _read_turn(request: Request, turn: ScriptedTurn) -> _Scripted:
     elif step == "before" and turn.vote_before is not None:
         label, shares = turn.vote_before, None
     ids = _ids_by_label(request)
+    if turn.label is not None and step != "persuaded":
+        return _Scripted(ord(turn.label), None)
     return _Scripted(
         token_id=_id_of(label, ids) if label is not None else None,
         shares={_id_of(letter, ids): share for letter, share in shares.items() if share > 0} if shares else None,
@@ -145,7 +158,10 @@ def _constrained(request: Request, turn: ScriptedTurn, guides: Guides) -> Comple
     scripted = _read_turn(request, turn)
     logprobs = _over_labels(request, scripted)
     rng = random.Random(request.seed)
-    token_ids = [scripted.token_id if scripted.token_id is not None else _choose(request, logprobs, rng)]
+    chosen = scripted.token_id
+    if _reads(request, turn):
+        logprobs, chosen = swayed(request, turn, logprobs), None
+    token_ids = [chosen if chosen is not None else _choose(request, logprobs, rng)]
     guide.advance(token_ids[0])
     while len(token_ids) < request.sampling.max_tokens:
         token_id = rng.choice(sorted(guide.get_tokens()))
@@ -154,6 +170,12 @@ def _constrained(request: Request, turn: ScriptedTurn, guides: Guides) -> Comple
         token_ids.append(token_id)
         guide.advance(token_id)
     return _completion(request, token_ids, None, logprobs)
+
+
+def _reads(request: Request, turn: ScriptedTurn) -> bool:
+    """Whether this ballot's prompt has a say in its answer."""
+    step = request.origin.step if request.origin else ""
+    return step != "persuaded" and (turn.follows is not None or turn.noise > 0)
 
 
 def _over_labels(request: Request, scripted: _Scripted) -> dict[int, float]:

@@ -16,7 +16,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import localtable
 from localtable.engines.admission import refusal, require_unique
-from localtable.engines.base import Engine, EngineInfo, EngineSpec, Event, Failure, Request
+from localtable.engines.base import (
+    Completion,
+    Engine,
+    EngineInfo,
+    EngineSpec,
+    Event,
+    Failure,
+    Preempted,
+    Request,
+)
 from localtable.engines.decode.batch import Batch
 from localtable.engines.decode.kept import KeptRows
 from localtable.engines.decode.model import CausalModel, load_model
@@ -24,6 +33,7 @@ from localtable.engines.decode.prefill import Limits
 from localtable.engines.decode.rows import Row, build_row
 from localtable.engines.decode.token_bytes import load_vocabulary
 from localtable.engines.guides import Guides
+from localtable.engines.resuming import rest_of, whole
 from localtable.errors import EngineError, EngineLoadError
 from localtable.loading import validate
 
@@ -61,12 +71,12 @@ class TransformersEngine(Engine):
         self._guides: Guides | None = None
         self._waiting: dict[str, Request] = {}
         self._batch: Batch | None = None
-        self._batch_ids: set[str] = set()
+        self._in_batch: dict[str, Request] = {}
         self._info = self._describe(self._model)
 
     def submit(self, requests: Sequence[Request]) -> None:
         self._require_model()
-        require_unique(requests, self._waiting.keys() | self._batch_ids)
+        require_unique(requests, self._waiting.keys() | self._in_batch.keys())
         self._waiting |= {request.request_id: request for request in requests}
 
     def step(self) -> list[Event]:
@@ -78,7 +88,7 @@ class TransformersEngine(Engine):
                 events += self._open_batch()
                 continue
             try:
-                events += self._batch.step()
+                events += [] if self._batch.done else self._batch.step()
             except torch.OutOfMemoryError as error:
                 raise EngineError(
                     f"{self._spec.model_id} ran out of memory on {self._spec.device}: {str(error).splitlines()[0]}",
@@ -95,8 +105,19 @@ class TransformersEngine(Engine):
             self._waiting.pop(request_id, None)
         if self._batch is not None:
             self._batch.abort(ids)
-            self._batch_ids -= ids
+            for request_id in ids:
+                self._in_batch.pop(request_id, None)
             self._close_batch_if_abandoned()
+
+    def preempt(self, request_ids: Iterable[str]) -> list[Preempted]:
+        ids = set(request_ids)
+        preempted = [Preempted(i, self._waiting[i].said) for i in ids & self._waiting.keys()]
+        if self._batch is not None:
+            # What is done already comes back as it is: its batch has just lost what it waited for.
+            said = {i: new for i, new in self._batch.said().items() if i in ids}
+            preempted += [Preempted(i, self._in_batch[i].said + new) for i, new in said.items()]
+        self.abort(event.request_id for event in preempted)
+        return preempted
 
     def info(self) -> EngineInfo:
         return self._info
@@ -105,7 +126,7 @@ class TransformersEngine(Engine):
         import torch
 
         self._waiting.clear()
-        self._batch, self._batch_ids = None, set()
+        self._batch, self._in_batch = None, {}
         self._model, self._kept_rows, self._guides = None, None, None
         gc.collect()
         if torch.cuda.is_available():
@@ -122,6 +143,7 @@ class TransformersEngine(Engine):
         """Take as many waiting requests as fit, in their order; what can't be served comes back at once."""
         model = self._require_model()
         rows: list[Row] = []
+        requests = dict(self._waiting)
         failures: list[Event] = []
         widest = 0
         for request in list(self._waiting.values()):
@@ -138,14 +160,16 @@ class TransformersEngine(Engine):
         if rows:
             limits = Limits(self._arguments.max_num_batched_tokens, self._max_columns)
             self._batch = Batch(model, rows, self._kept_rows, limits)
-            self._batch_ids = {row.request.request_id for row in rows}
+            self._in_batch = {row.request.request_id: requests[row.request.request_id] for row in rows}
         return failures
 
     def _admit(self, request: Request, model: CausalModel) -> Row | Failure:
         message = refusal(request, max_model_len=self._spec.max_model_len, vocab_size=model.vocab_size)
         if message is None:
             try:
-                return build_row(request, model.eos_ids, self._get_guides(model) if request.constraint else None)
+                return build_row(
+                    rest_of(request), model.eos_ids, self._get_guides(model) if request.constraint else None
+                )
             except ValueError as error:
                 message = str(error)
         return Failure(request.request_id, message, retryable=False)
@@ -166,12 +190,15 @@ class TransformersEngine(Engine):
     def _close_batch(self) -> list[Event]:
         if self._batch is None or not self._batch.done:
             return []
-        results = self._batch.results()
-        self._batch, self._batch_ids = None, set()
+        results: list[Event] = [
+            whole(self._in_batch[result.request_id], result) if isinstance(result, Completion) else result
+            for result in self._batch.results()
+        ]
+        self._batch, self._in_batch = None, {}
         return results
 
     def _close_batch_if_abandoned(self) -> None:
-        if not self._batch_ids:
+        if not self._in_batch:
             self._batch = None
 
     def _describe(self, model: CausalModel) -> EngineInfo:

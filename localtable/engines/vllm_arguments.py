@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,8 +27,8 @@ CPU_BLOCK_SIZE = 32
 CPU_BATCHED_TOKENS = 4096
 """vLLM's own default for one CPU worker."""
 
-GPU_OVERHEAD_BYTES = 3 * 1024**3
-"""Activations and CUDA graphs, for the admission check only; the planner sets gpu_memory_utilization itself."""
+SHARE_STEPS = 10_000
+"""To which part of a device its share is given: 8 MiB of 80 GiB."""
 
 _OURS = {
     "load_format": "safetensors",  # "auto" would also unpickle *.bin
@@ -74,7 +74,7 @@ def engine_arguments(spec: EngineSpec) -> dict[str, Any]:
         "structured_outputs_config": StructuredOutputsConfig(backend="outlines"),
     }
     max_model_len = user.get("max_model_len", spec.max_model_len)
-    device = _cpu_arguments(max_model_len) if spec.device == "cpu" else _gpu_arguments(spec, user)
+    device = _cpu_arguments(max_model_len) if spec.device == "cpu" else _gpu_arguments(spec)
     arguments |= device | user
     if spec.device == "cpu":
         _refuse_on_cpu(arguments)
@@ -156,18 +156,18 @@ def _refuse_on_cpu(arguments: Mapping[str, Any]) -> None:
         )
 
 
-def _gpu_arguments(spec: EngineSpec, user: Mapping[str, Any]) -> dict[str, Any]:
-    """For CUDA: the KV cache as planned, and the share of the device that vLLM checks before it starts.
+def _gpu_arguments(spec: EngineSpec) -> dict[str, Any]:
+    """For CUDA: sleep, and the share of the device that vLLM checks before it starts.
 
     vLLM compares gpu_memory_utilization with free memory even where kv_cache_memory_bytes is set (0.24 - 0.32,
-    vllm/v1/worker/gpu_worker.py, init_device), so its default of 0.92 would fail beside another engine.
+    vllm/v1/worker/gpu_worker.py, init_device), so its default of 0.92 would fail beside another engine. Where nobody
+    planned, there is no other one, and the default stands.
     """
     from vllm.platforms import current_platform
 
-    ranks = int(user.get("tensor_parallel_size", 1))
-    needed = weights_bytes(Path(spec.folder or os.devnull)) // ranks + spec.kv_cache_bytes + GPU_OVERHEAD_BYTES
-    share = needed / current_platform.get_device_total_memory()
-    return {
-        "gpu_memory_utilization": round(min(max(share, 0.01), 0.98), 3),
-        "enable_sleep_mode": current_platform.is_sleep_mode_available(),
-    }
+    sleep = {"enable_sleep_mode": current_platform.is_sleep_mode_available()}
+    if spec.device_bytes is None:
+        return sleep
+    share = spec.device_bytes / current_platform.get_device_total_memory()
+    # Rounded down: of a device that is planned to the last byte it must not be one more.
+    return {**sleep, "gpu_memory_utilization": math.floor(share * SHARE_STEPS) / SHARE_STEPS}

@@ -24,10 +24,12 @@ from localtable.engines.base import (
     EngineSpec,
     Event,
     Failure,
+    Preempted,
     Request,
     SleepLevel,
     Tokens,
 )
+from localtable.engines.resuming import rest_of, whole
 from localtable.engines.vllm_arguments import (
     MAX_LOGPROBS,
     engine_arguments,
@@ -36,6 +38,7 @@ from localtable.engines.vllm_arguments import (
     weights_bytes,
 )
 from localtable.engines.vllm_grammar import Grammars
+from localtable.engines.vllm_memory import watched_memory
 from localtable.engines.vllm_sampling import find_nucleus_faster
 from localtable.engines.vllm_startup import skip_needless_work
 from localtable.errors import EngineError, EngineLoadError, LocaltableError
@@ -72,7 +75,8 @@ class VllmEngine(Engine):
             )
         self._spec = spec
         self._engine: Any
-        self._engine, self._arguments = _load(spec)
+        with watched_memory() as self._memory:
+            self._engine, self._arguments = _load(spec)
         config = self._engine.vllm_config
         self._max_model_len: int = config.model_config.max_model_len
         self._vocab_size: int = config.model_config.get_vocab_size()
@@ -92,8 +96,9 @@ class VllmEngine(Engine):
             try:
                 problem = self._problem(request)
                 if problem is None:
-                    prompt = tokens_input(list(request.prompt_token_ids))
-                    self._engine.add_request(request.request_id, prompt, _sampling_params(request))
+                    rest = rest_of(request)
+                    prompt = tokens_input(list(rest.prompt_token_ids))
+                    self._engine.add_request(request.request_id, prompt, _sampling_params(rest))
             except (VLLMValidationError, ValueError, TypeError) as error:  # how vLLM refuses a request
                 problem = str(error)
             if problem is None:
@@ -119,6 +124,19 @@ class VllmEngine(Engine):
         if running:
             self._engine.abort_request(running)
 
+    def preempt(self, request_ids: Iterable[str]) -> list[Preempted]:
+        wanted = [request_id for request_id in request_ids if request_id in self._open]
+        # What a request without a stream has said so far is nowhere but in vLLM's own output processor.
+        states = self._engine.output_processor.request_states.values()
+        said = {getattr(state, "external_req_id", state.request_id): state.detokenizer for state in states}
+        preempted = []
+        for request_id in wanted:
+            request = self._open[request_id].request
+            new = said[request_id].output_token_ids if request.resumable else ()
+            preempted.append(Preempted(request_id, request.said + tuple(map(int, new))))
+        self.abort(wanted)
+        return preempted
+
     def info(self) -> EngineInfo:
         cache, scheduler = self._engine.vllm_config.cache_config, self._engine.vllm_config.scheduler_config
         return EngineInfo(
@@ -134,6 +152,8 @@ class VllmEngine(Engine):
             versions=_versions(),
             arguments=shown(self._arguments),
             supports_sleep=self._supports_sleep,
+            activation_bytes=self._memory.activation_bytes,
+            graph_bytes=self._memory.graph_bytes,
         )
 
     @property
@@ -224,7 +244,7 @@ def _finished(entry: _Open, reason: str | None, cached_tokens: int) -> Completio
     missing = [i for i in wanted if i not in entry.logprobs]
     if missing:
         return Failure(request.request_id, f"vLLM gave no log-probability of the ids {missing}", retryable=False)
-    return Completion(
+    rest = Completion(
         request_id=request.request_id,
         token_ids=tuple(entry.token_ids[:-1] if stopped else entry.token_ids),
         finish_reason="stop" if stopped else "length",
@@ -234,6 +254,7 @@ def _finished(entry: _Open, reason: str | None, cached_tokens: int) -> Completio
         stop_token_id=entry.token_ids[-1] if stopped else None,
         logprobs={i: entry.logprobs[i] for i in wanted},
     )
+    return whole(request, rest)
 
 
 def _sampling_params(request: Request) -> Any:

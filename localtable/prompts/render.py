@@ -8,6 +8,7 @@ no clock; equal inputs give equal ids.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +16,7 @@ from localtable.errors import PlacementError, TemplateError
 from localtable.prompts.template import ChatTemplate, Role
 from localtable.prompts.tokenizer import PINNED_DATE, PromptTokenizer
 from localtable.prompts.wording import Wording, fill
-from localtable.types import LETTERS, Card, Letter, Peers, Question, Seat, ShownTurn
+from localtable.types import LETTERS, Card, Letter, Peers, Question, Seat, ShownTurn, VoteCounts
 
 RETOKENIZED = 1.25
 """How much longer a text may get in the tokenizer of the model that wrote it: generated ids needn't be canonical."""
@@ -35,6 +36,7 @@ class Renderer:
         self.template = ChatTemplate(tokenizer)
         # All seats of a round read it, and the store keeps it.
         self._shared = lru_cache(maxsize=64)(self._render_shared)
+        self.neutral = lru_cache(maxsize=256)(self._render_neutral)
         self._system_role = self._takes_system() if wording.parts.system else False
         self.think_end_ids: tuple[int, ...] = ()
         self._think_start_ids: tuple[int, ...] = ()
@@ -108,51 +110,64 @@ class Renderer:
 
     # ── the statement ─────────────────────────────────────────────────────────────────────────────────────
 
-    def statement(self, question: Question, seat: Seat, turns: Sequence[ShownTurn]) -> tuple[int, ...]:
+    def statement(
+        self, question: Question, seat: Seat, turns: Sequence[ShownTurn], tally: VoteCounts = ()
+    ) -> tuple[int, ...]:
         """The prompt of a seat's statement, up to where its answer (or its thinking) begins.
 
         Args:
             question: What is debated.
-            seat: Whose statement.
-            turns: The previous round's, in the order in which everybody sees them; empty in round 1.
+            seat: Whose statement, under the name that it has in prompts.
+            turns: The previous round's, in the order in which this seat sees them; empty in round 1.
+            tally: Of the previous round, where it is shown.
         """
-        return self._open(question, seat, turns, self._own(question, seat, turns), thinking=seat.thinking.on)
+        own = self._own(question, seat, turns)
+        return self._open(seat, self._shared(question, tuple(turns), tally), own, thinking=seat.thinking.on)
 
     def _own(self, question: Question, seat: Seat, turns: Sequence[ShownTurn]) -> str:
         parts = self.wording.parts
         own = parts.later_round.own if turns else parts.statement.own
-        return fill(own, {"seat": seat.name, "persona": seat.persona or "", "options": _options(question)})
+        return fill(own, {**self._self(seat), "options": _options(question)})
 
-    def statement_texts(self, question: Question, seat: Seat, turns: Sequence[ShownTurn]) -> tuple[str, str]:
+    def _self(self, seat: Seat) -> dict[str, str]:
+        """Who a seat is: its name, and behind its persona what its role is told."""
+        role = self.wording.parts.roles[seat.role] if seat.role else None
+        return {"seat": seat.name, "persona": "\n".join(filter(None, (seat.persona, role)))}
+
+    def statement_texts(
+        self, question: Question, seat: Seat, turns: Sequence[ShownTurn], tally: VoteCounts = ()
+    ) -> tuple[str, str]:
         """The words of a statement's prompt: what all seats read, and what this one reads behind it."""
-        return self._shared(question, tuple(turns)), self._own(question, seat, turns)
+        return self._shared(question, tuple(turns), tally), self._own(question, seat, turns)
 
     def ballot_before(
-        self, question: Question, seat: Seat, turns: Sequence[ShownTurn], order: Sequence[Letter]
+        self,
+        question: Question,
+        seat: Seat,
+        turns: Sequence[ShownTurn],
+        order: Sequence[Letter],
+        tally: VoteCounts = (),
     ) -> tuple[int, ...]:
         """The prompt of a ballot cast before the statement: peers are read, nothing is said yet."""
         tail = fill(
-            self.wording.parts.ballot.before,
-            {"seat": seat.name, "persona": seat.persona or "", "lettered_options": _lettered(question, order)},
+            self.wording.parts.ballot.before, {**self._self(seat), "lettered_options": _lettered(question, order)}
         )
-        return self._open(question, seat, turns, tail, thinking=False)
+        return self._open(seat, self._shared(question, tuple(turns), tally), tail, thinking=False)
 
-    def _open(
-        self, question: Question, seat: Seat, turns: Sequence[ShownTurn], tail: str, *, thinking: bool
-    ) -> tuple[int, ...]:
-        roles, contents = self._conversation(seat, self._shared(question, tuple(turns)) + "\n\n" + tail)
+    def _open(self, seat: Seat, shared: str, own: str, *, thinking: bool) -> tuple[int, ...]:
+        roles, contents = self._conversation(seat, shared + "\n\n" + own)
         ids = self.template.encode(roles, contents, open_turn=True, switches=self._switches(thinking))
         return tuple(ids + self._think_opening(roles, thinking=thinking))
 
     def _conversation(self, seat: Seat, message: str) -> tuple[list[Role], list[str]]:
-        system = fill(self.wording.parts.system or "", {"seat": seat.name, "persona": seat.persona or ""})
+        system = fill(self.wording.parts.system or "", self._self(seat))
         if not system:
             return ["user"], [message]
         if self._system_role:
             return ["system", "user"], [system, message]
         return ["user"], [f"{system}\n\n{message}"]
 
-    def _render_shared(self, question: Question, turns: tuple[ShownTurn, ...]) -> str:
+    def _render_shared(self, question: Question, turns: tuple[ShownTurn, ...], tally: VoteCounts) -> str:
         parts = self.wording.parts
         blocks = [few_shot] if (few_shot := (parts.few_shot or "").strip()) else []
         blocks.append(
@@ -164,14 +179,20 @@ class Renderer:
         if turns:
             shown = "\n\n".join(self._turn(turn) for turn in turns)
             blocks.append(fill(parts.later_round.shared, {"turns": shown}))
+        if tally:
+            counts = (fill(parts.tally_line, {"option": option, "votes": str(votes)}) for option, votes in tally)
+            blocks.append(fill(parts.tally, {"counts": "\n".join(counts)}))
         return "\n\n".join(blocks)
 
     def _turn(self, turn: ShownTurn) -> str:
         parts = self.wording.parts
         said = "" if turn.statement is None else _quoted(turn.statement)
+        sure = ""
+        if turn.confidence is not None:
+            sure = " " + fill(parts.confidence, {"percent": f"{turn.confidence:.0%}".removesuffix("%")})
         if turn.vote is None:
-            return fill(parts.peer_without_vote, {"name": turn.seat, "statement": said})
-        return fill(parts.peer, {"name": turn.seat, "vote": turn.vote, "statement": said})
+            return fill(parts.peer_without_vote, {"name": turn.seat + sure, "statement": said})
+        return fill(parts.peer, {"name": turn.seat, "vote": turn.vote + sure, "statement": said})
 
     def _think_opening(self, roles: Sequence[Role], *, thinking: bool, thought: bool = False) -> list[int]:
         """What must stand between the opened turn and the first free token so that thinking is on, or off.
@@ -244,6 +265,30 @@ class Renderer:
             roles, [*contents, "", text], len(contents), switches=self._switches(thinking=False)
         )
         return tuple(ids + self._think_opening(roles, thinking=False, thought=seat.thinking.on))
+
+    def _render_neutral(self, turn: ShownTurn) -> ShownTurn:
+        """What stands in a turn's place and says nothing: no vote, and neutral words for a statement.
+
+        They are repeated and cut so that the turn takes as many tokens as before, its vote included; where no cut comes
+        to exactly that, the longest that doesn't go beyond. A turn that is shown without a statement gets none.
+        """
+        bare = replace(turn, vote=None, confidence=None, statement=None if turn.statement is None else "")
+        if turn.statement is None:
+            return bare
+        due = self._turn_tokens(turn)
+        encode, text = self.tokenizer.encode_plain, self.wording.parts.neutral_turn.strip()
+        words = encode(" ".join([text] * (due // len(encode(text)) + 2)))
+        made = {0: bare}
+        size = due - self._turn_tokens(bare)
+        # Cut apart from what follows, and quoted, words may take a token more or less.
+        while size > 0 and size not in made:
+            made[size] = replace(bare, statement=self.tokenizer.decode(words[:size]).rstrip("\ufffd"))
+            size += due - self._turn_tokens(made[size])
+        fitting = [one for one in made.values() if self._turn_tokens(one) <= due]
+        return max(fitting, key=self._turn_tokens, default=bare)
+
+    def _turn_tokens(self, turn: ShownTurn) -> int:
+        return len(self.tokenizer.encode_plain(self._turn(turn)))
 
     # ── lengths ───────────────────────────────────────────────────────────────────────────────────────────
 

@@ -14,15 +14,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from localtable.errors import ConfigError
 from localtable.loading import nearest, read_mapping, validate
 
 SLOT = re.compile(r"\{([a-z_]+)\}")
 PRESETS = Path(__file__).parent / "presets"
+SHARED = Path(__file__).parent / "shared.yaml"
+"""Words that every wording has unless its own file says them otherwise."""
 
 _SHARED = frozenset({"question", "context", "options"})
 _OWN = frozenset({"seat", "persona", "options"})
@@ -40,6 +42,12 @@ SLOTS: Mapping[str, frozenset[str]] = {
     "ballot.before": frozenset({"seat", "persona", "lettered_options"}),
     "ballot.persuaded": frozenset({"seat", "old_vote", "new_vote", "lettered_peers"}),
     "ballot.own_reasoning": frozenset(),
+    "participant": frozenset({"number"}),
+    "same_model": frozenset({"model", "number"}),
+    "confidence": frozenset({"percent"}),
+    "tally": frozenset({"counts"}),
+    "tally_line": frozenset({"option", "votes"}),
+    "neutral_turn": frozenset(),
 }
 """Which slots each part may have."""
 
@@ -51,10 +59,19 @@ REQUIRED: Mapping[str, frozenset[str]] = {
     "ballot.after": frozenset({"lettered_options"}),
     "ballot.before": frozenset({"lettered_options"}),
     "ballot.persuaded": frozenset({"lettered_peers"}),
+    **{part: SLOTS[part] for part in ("participant", "same_model", "confidence", "tally", "tally_line")},
 }
 """Without these a prompt would not say what it is about."""
 
+LATER = ("participant", "same_model", "confidence", "tally", "tally_line", "neutral_turn", "roles")
+"""Parts that wordings did not have from the beginning."""
+FIRST_LATER = "683a989a6ddec97d5a96bc808b0b1ab038c5b5e13a4d70b07705da58c2d538bd"
+"""The hash of these parts in their first words. A wording that has those leaves them out of its own hash, which then is
+what it was before: a run begun earlier can be resumed and verified. With any other words they are part of it.
+"""
+
 Part = Annotated[str, StringConstraints(min_length=1)]
+RoleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class _File(BaseModel):
@@ -82,6 +99,15 @@ class BallotWording(_File):
     """The label, among the peers' names, of a mind changed without a peer."""
 
 
+@lru_cache(maxsize=1)
+def _shared() -> dict[str, Any]:
+    return read_mapping(SHARED)
+
+
+def _as_shared(name: str) -> Any:
+    return Field(default_factory=lambda: _shared()[name])
+
+
 class WordingFile(_File):
     """The written form of a wording."""
 
@@ -96,6 +122,19 @@ class WordingFile(_File):
     """In the control that shows statements and no votes."""
     cut: Part = "[… {count} tokens left out …]"
     ballot: BallotWording
+    participant: Part = _as_shared("participant")
+    """What a seat is called where names are neutral."""
+    same_model: Part = _as_shared("same_model")
+    """What one of several seats of a model is called where seats go by their models' names."""
+    confidence: Part = _as_shared("confidence")
+    """Stands behind a vote, or behind a name where votes are not shown."""
+    tally: Part = _as_shared("tally")
+    tally_line: Part = _as_shared("tally_line")
+    neutral_turn: Part = _as_shared("neutral_turn")
+    """What stands in a peer's place where its influence is measured: as often as it takes, and cut, so that it is as
+    long as what the peer said."""
+    roles: dict[RoleName, Part] = _as_shared("roles")
+    """What a seat of a role is told, behind its persona."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +165,23 @@ def parse_wording(parts: WordingFile, where: str) -> Wording:
             )
         for name in sorted(REQUIRED.get(path, frozenset()) - found):
             raise ConfigError(f"{where}: {path!r} lacks the slot {{{name}}}", hint=f"Put {{{name}}} where it belongs.")
-    content = json.dumps(parts.model_dump(exclude={"description"}), sort_keys=True, ensure_ascii=False)
-    return Wording(parts, hashlib.sha256(content.encode()).hexdigest())
+    for role, text in parts.roles.items():
+        for name in SLOT.findall(text):
+            raise ConfigError(
+                f"{where}: unknown slot {{{name}}} in 'roles.{role}'", hint="What a role is told has no slots."
+            )
+    return Wording(parts, _hash(parts))
+
+
+def _hash(parts: WordingFile) -> str:
+    content = parts.model_dump(exclude={"description"})
+    later = {name: content.pop(name) for name in LATER}
+    return _sha256(content if _sha256(later) == FIRST_LATER else {**content, **later})
+
+
+def _sha256(content: Mapping[str, Any]) -> str:
+    written = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(written.encode()).hexdigest()
 
 
 def _slots_of(path: str) -> str:

@@ -1,7 +1,16 @@
 """The rules of a debate as pure state machines: no I/O, no clock, no model."""
 
-from localtable.protocol.conditions import CONTROLS, DEBATE, Condition, View, build_conditions
-from localtable.protocol.debate import Debate, build_round
+from localtable.protocol.conditions import (
+    CONTROLS,
+    DEBATE,
+    Condition,
+    build_conditions,
+    build_variants,
+    cards_of,
+    debate_of,
+)
+from localtable.protocol.confederates import panel_on, scripted_vote, statement_for
+from localtable.protocol.debate import Debate, build_round, peers_read
 from localtable.protocol.turn import Draft, Text, Vote, next_step
 
 __all__ = [
@@ -11,9 +20,15 @@ __all__ = [
     "Debate",
     "Draft",
     "Text",
-    "View",
     "Vote",
     "build_conditions",
     "build_round",
+    "build_variants",
+    "cards_of",
+    "debate_of",
     "next_step",
+    "panel_on",
+    "peers_read",
+    "scripted_vote",
+    "statement_for",
 ]

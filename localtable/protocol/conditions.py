@@ -1,17 +1,17 @@
 """The conditions of a run: the debate itself, and the controls that it is compared with.
 
-A control is the same debate under another rule: other rounds, other seats, or another view of the previous round. All
-of them draw the seeds that the debate draws, so that an equal prompt is an equal request, generated once for all.
+A control is the same debate under another rule: other rounds, other seats, or another visibility of the previous round,
+which is the panel's own with a switch or two the other way. All of them draw the seeds that the debate draws, so that
+an equal prompt is an equal request, generated once for all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from localtable.errors import ConfigError
-from localtable.types import Card, Panel, Seat
+from localtable.types import Card, Panel, Participant, Seat, Variant, Visibility
 
 DEBATE = "debate"
 CONTROLS = (
@@ -28,42 +28,52 @@ CONTROLS = (
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """What a seat reads of the previous round; its own turn it always reads whole."""
-
-    reads: Literal["everyone", "itself", "neighbours"] = "everyone"
-    """`neighbours`: the seats before and behind it in the panel's order, which is a ring."""
-    shows: Literal["all", "votes", "text"] = "all"
-    noise: bool = False
-    """What peers say comes from the debate on another question."""
-
-
-PLAIN_VIEW = View()
-"""The debate's own: everybody reads everything."""
-
-
-@dataclass(frozen=True, slots=True)
 class Condition:
     """A rule under which every question of a run is debated."""
 
     name: str
-    """`debate`, a control's name, or a control's name, a colon and a model's id."""
+    """`debate`, a control's name, or a control's name, a colon and a model's id. In a sweep a variant's name, and a
+    control's has its variant's and a slash before it."""
     panel: Panel
-    view: View = PLAIN_VIEW
+    noise: bool = False
+    """What peers say comes from the debate on another question."""
+    debate: str = DEBATE
+    """The debate that it is, or of which it is a control, by name."""
+    levels: Mapping[str, str] = field(default_factory=dict)
+    """In a sweep: by factor the variant's level."""
 
     @property
     def control(self) -> str:
-        """The name without the model."""
-        return self.name.partition(":")[0]
+        """Which control it is, without variant and model; `debate` for none."""
+        if self.name == self.debate:
+            return DEBATE
+        return self.name.removeprefix(f"{self.debate}/").partition(":")[0]
 
 
-_VIEWS = {
-    "solo-revise": View(reads="itself"),
-    "noise-peers": View(noise=True),
-    "votes-only": View(shows="votes"),
-    "text-only": View(shows="text"),
-    "ring": View(reads="neighbours"),
+def _solo(visibility: Visibility) -> Visibility:
+    return replace(visibility, reads="itself", tally="hidden")
+
+
+def _votes_only(visibility: Visibility) -> Visibility:
+    return replace(visibility, votes="shown", statements="hidden")
+
+
+def _text_only(visibility: Visibility) -> Visibility:
+    # Whatever says how somebody voted is hidden with the votes.
+    return replace(visibility, votes="hidden", confidence="hidden", tally="hidden", statements="shown")
+
+
+def _ring(visibility: Visibility) -> Visibility:
+    return replace(visibility, reads="neighbours")
+
+
+_SEEN: dict[str, Callable[[Visibility], Visibility]] = {
+    "solo-revise": _solo,
+    "votes-only": _votes_only,
+    "text-only": _text_only,
+    "ring": _ring,
 }
+"""Controls of what is read, by what they make of the panel's own visibility."""
 
 
 def build_conditions(panel: Panel, controls: Sequence[str]) -> tuple[Condition, ...]:
@@ -80,6 +90,41 @@ def build_conditions(panel: Panel, controls: Sequence[str]) -> tuple[Condition, 
             raise ConfigError(f"the control {control!r} stands twice", hint="Name it once.")
         conditions += _conditions_of(panel, control)
     return tuple(conditions)
+
+
+def build_variants(variants: Sequence[Variant], controls: Sequence[str], *, for_all: bool) -> tuple[Condition, ...]:
+    """The conditions of a sweep, in the order in which a store numbers them: each variant, and its controls.
+
+    Args:
+        variants: The baseline first.
+        controls: By name.
+        for_all: Whether every variant has them, or the baseline alone.
+
+    Raises:
+        ConfigError: As `build_conditions`; says of which variant.
+    """
+    found: list[Condition] = []
+    for variant in variants:
+        asked = controls if for_all or variant is variants[0] else ()
+        try:
+            conditions = build_conditions(variant.panel, asked)
+        except ConfigError as error:
+            raise ConfigError(f"the variant {variant.name!r}: {error.message}", hint=error.hint) from None
+        for condition in conditions:
+            is_debate = condition.control == DEBATE
+            name = variant.name if is_debate else f"{variant.name}/{condition.name}"
+            found.append(replace(condition, name=name, debate=variant.name, levels=variant.levels))
+    return tuple(found)
+
+
+def debate_of(conditions: Mapping[int, Condition], number: int) -> int:
+    """The number of the debate that a condition is, or of which it is a control."""
+    return next(n for n, condition in conditions.items() if condition.name == conditions[number].debate)
+
+
+def cards_of(conditions: Iterable[Condition]) -> tuple[Card, ...]:
+    """The distinct models of all conditions, in the order of their first seat."""
+    return tuple({card.id: card for condition in conditions for card in condition.panel.cards}.values())
 
 
 def _conditions_of(panel: Panel, control: str) -> list[Condition]:
@@ -104,15 +149,33 @@ def _conditions_of(panel: Panel, control: str) -> list[Condition]:
             f"the control {control!r} changes what is read of peers, and the panel {panel.name!r} has one seat",
             hint="Give the panel two seats or more, or leave the control out.",
         )
-    return [Condition(control, panel, _VIEWS[control])]
+    if control == "noise-peers":
+        return [_noise(panel)]
+    seen = _SEEN[control](panel.visibility)
+    if seen == panel.visibility:
+        raise ConfigError(
+            f"the control {control!r} is what the panel {panel.name!r} does itself",
+            hint="Leave the control out, or the visibility that makes it so.",
+        )
+    return [Condition(control, replace(panel, visibility=seen))]
+
+
+def _noise(panel: Panel) -> Condition:
+    if not panel.visibility.peers_shown and panel.visibility.tally == "hidden":
+        raise ConfigError(
+            f"the control 'noise-peers' changes what is read of peers, and seats of the panel {panel.name!r} read "
+            "nothing of them",
+            hint="Leave the control out, or the visibility that makes it so.",
+        )
+    return Condition("noise-peers", panel, noise=True)
 
 
 def _all_of(panel: Panel, card: Card) -> Panel:
-    """Every seat on one model; a seat that changes its model speaks as the model's own first seat does."""
-    first = next(seat for seat in panel.seats if seat.card.id == card.id)
+    """Every seat on one model, confederates aside; one that changes it speaks as the model's own first seat does."""
+    first = next(seat for seat in panel.model_seats if seat.card.id == card.id)
 
-    def moved(seat: Seat) -> Seat:
-        if seat.card.id == card.id:
+    def moved(seat: Participant) -> Participant:
+        if not isinstance(seat, Seat) or seat.card.id == card.id:
             return seat
         return replace(seat, card=card, sampling=first.sampling, thinking=first.thinking)
 
@@ -125,7 +188,7 @@ def _samples(panel: Panel, card: Card) -> Panel:
     The first of them are the seats of the homogeneous panel, under their own names: the same prompts and seeds, so
     that what the debate has generated serves here too. Further samples are seats with a number behind the name.
     """
-    seats = _all_of(panel, card).seats
+    seats = _all_of(panel, card).model_seats
     samples = list(seats)
     names = {seat.name.casefold() for seat in seats}
     for number in range(2, panel.rounds + 1):

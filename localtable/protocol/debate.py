@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from localtable.protocol.conditions import PLAIN_VIEW, View
+from localtable.protocol.reading_order import balanced, shuffled
 from localtable.protocol.votes import agreed, tally, verdict
-from localtable.seeds import speaking_order
-from localtable.types import Letter, Panel, Question, Round, Seat, ShownTurn, Turn, Verdict
+from localtable.seeds import derive, speaking_order
+from localtable.types import Letter, Panel, Participant, Question, Round, ShownTurn, Turn, Verdict, VoteCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,10 @@ class Debate:
     panel: Panel
     repeat: int = 0
     rounds: tuple[Round, ...] = ()
-    view: View = PLAIN_VIEW
+    noise: bool = False
+    """What peers say comes from the debate on another question."""
     partner: Debate | None = None
-    """Where the view is noise: the debate on another question that peers' turns come from."""
+    """That debate."""
 
     @property
     def open_round(self) -> int | None:
@@ -41,45 +42,88 @@ class Debate:
         return done + 1
 
     @property
-    def order(self) -> tuple[Seat, ...]:
-        """Seats in the order in which their turns are shown; one order for all rounds and readers."""
-        indices = speaking_order(self.panel.seed, self.question.id, self.repeat, len(self.panel.seats))
-        return tuple(self.panel.seats[i] for i in indices)
+    def order(self) -> tuple[Participant, ...]:
+        """Seats in the order in which they speak; one order for all rounds, and for all readers unless the panel says
+        otherwise.
+        """
+        return tuple(self.panel.seats[i] for i in self._order_indices)
 
-    def readers_peers(self, reader: str) -> tuple[str, ...]:
-        """The other seats that a seat reads in later rounds, in the order in which they are shown."""
-        names = [seat.name for seat in self.order]
-        place, view = names.index(reader), self.view
-        if view.reads == "itself":
-            return ()
-        if view.reads == "neighbours":
-            near = {names[place - 1], names[(place + 1) % len(names)]}
-            return tuple(name for name in names if name in near and name != reader)
-        return tuple(name for name in names if name != reader)
+    @property
+    def _order_indices(self) -> tuple[int, ...]:
+        return speaking_order(self.panel.seed, self.question.id, self.repeat, len(self.panel.seats))
+
+    # ── what a seat reads ─────────────────────────────────────────────────────────────────────────────────
+
+    def readers_peers(self, reader: str, round_number: int) -> tuple[str, ...]:
+        """The other seats of which a seat reads something in a later round, in the order in which they are shown."""
+        peers = peers_read(self.panel, reader)
+        return tuple(name for name in self._reading_order(reader, round_number) if name in peers)
+
+    def _reading_order(self, reader: str, round_number: int) -> tuple[str, ...]:
+        rule, seed, question = self.panel.visibility.order, self.panel.seed, self.question.id
+        if rule == "fixed":
+            return tuple(seat.name for seat in self.order)
+        names = tuple(seat.name for seat in self.panel.seats)
+        if rule == "shuffled":
+            return shuffled(names, seed, self.repeat, question, reader, round_number)
+        # A square for each round of each question. Which row a reader gets moves on from one to the next: its own turn
+        # stands at one place for all readers of a round, and so at all places over rounds and questions.
+        row = names.index(reader) + self._order_indices[0] + round_number
+        drawn = derive("mirrored", seed, question)
+        return balanced(names, row, mirrored=(drawn + self.repeat + round_number) % 2 == 1)
 
     def shown_to(self, reader: str, round_number: int) -> tuple[ShownTurn, ...]:
         """What a seat reads in a round: nothing in the blind first one, the previous round's turns later."""
         if round_number == 1:
             return ()
-        peers = self.readers_peers(reader)
+        said = {turn.seat: turn for turn in self.rounds[round_number - 2].turns}
+        peers = self.readers_peers(reader, round_number)
         shown = []
-        for turn in self.rounds[round_number - 2].turns:
-            if turn.seat == reader:
-                shown.append(ShownTurn(reader, self.question.text_of(turn.ballot.vote), turn.statement))
-            elif turn.seat in peers:
-                shown.append(self._shown_peer(turn, round_number))
+        for name in self._reading_order(reader, round_number):
+            if name == reader:
+                shown.append(self._shown(self.question, said[name], vote=True, statement=True))
+            elif name in peers:
+                shown.append(self._shown_peer(name, round_number))
         return tuple(shown)
 
-    def _shown_peer(self, turn: Turn, round_number: int) -> ShownTurn:
-        question = self.question
-        if self.view.noise:
+    def peer_turn(self, peer: str, round_number: int) -> Turn:
+        """What stands for a peer where it is read in a later round: its own turn, or the one that is its noise."""
+        said = self._noise_of(round_number) if self.noise else self.rounds[round_number - 2]
+        return next(turn for turn in said.turns if turn.seat == peer)
+
+    def _shown_peer(self, peer: str, round_number: int) -> ShownTurn:
+        question, turn = self.question, self.peer_turn(peer, round_number)
+        if self.noise:
             assert self.partner is not None
             question = self.partner.question
-            # A partner that agreed early has no later rounds: what it said last stands for them.
-            said = self.partner.rounds[min(round_number - 1, len(self.partner.rounds)) - 1]
-            turn = next(other for other in said.turns if other.seat == turn.seat)
-        vote = question.text_of(turn.ballot.vote) if self.view.shows != "text" else None
-        return ShownTurn(turn.seat, vote, turn.statement if self.view.shows != "votes" else None)
+        visibility = self.panel.visibility
+        return self._shown(question, turn, vote=visibility.votes == "shown", statement=visibility.statements == "shown")
+
+    def _shown(self, question: Question, turn: Turn, *, vote: bool, statement: bool) -> ShownTurn:
+        return ShownTurn(
+            turn.seat,
+            question.text_of(turn.ballot.vote) if vote else None,
+            turn.statement if statement else None,
+            turn.ballot.confidence if self.panel.visibility.confidence == "shown" else None,
+        )
+
+    def _noise_of(self, round_number: int) -> Round:
+        """What stands in for the previous round; a partner that agreed early has no later rounds than its last."""
+        assert self.partner is not None
+        return self.partner.rounds[min(round_number - 1, len(self.partner.rounds)) - 1]
+
+    def tally_shown(self, round_number: int) -> VoteCounts:
+        """The votes of the previous round by option, of all seats whether they count or not; empty where hidden."""
+        if round_number == 1 or self.panel.visibility.tally == "hidden":
+            return ()
+        question, said = self.question, self.rounds[round_number - 2]
+        if self.noise:
+            assert self.partner is not None
+            question, said = self.partner.question, self._noise_of(round_number)
+        counts = tally(question, [turn.ballot.vote for turn in said.turns])
+        return tuple((question.text_of(letter), count) for letter, count in counts.items())
+
+    # ── how it goes on ────────────────────────────────────────────────────────────────────────────────────
 
     def previous_vote(self, seat: str, round_number: int) -> Letter | None:
         """A seat's vote of the round before; None in round 1."""
@@ -105,7 +149,20 @@ class Debate:
         return verdict(self.rounds[-1].tally, len(self.rounds), self.panel.stop)
 
 
+def peers_read(panel: Panel, reader: str) -> frozenset[str]:
+    """The other seats of which a seat reads something in later rounds."""
+    if not panel.visibility.peers_shown:
+        return frozenset()
+    names = [seat.name for seat in panel.seats]
+    if panel.visibility.reads == "neighbours":
+        place = names.index(reader)
+        names = [names[place - 1], names[(place + 1) % len(names)]]
+    return frozenset(names) - {reader}
+
+
 def build_round(debate: Debate, number: int, turns: Sequence[Turn]) -> Round:
-    """A round of these turns, whole or not, in speaking order."""
+    """A round of these turns, whole or not, in speaking order; the tally is of the seats that count."""
     ordered = tuple(sorted(turns, key=lambda turn: turn.position))
-    return Round(number, ordered, tally(debate.question, [turn.ballot.vote for turn in ordered]))
+    counting = {seat.name for seat in debate.panel.seats if seat.counts}
+    votes = [turn.ballot.vote for turn in ordered if turn.seat in counting]
+    return Round(number, ordered, tally(debate.question, votes))

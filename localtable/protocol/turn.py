@@ -1,4 +1,4 @@
-"""A turn as a pure state machine: ballot before, thinking, statement, ballot, who persuaded.
+"""A turn as a pure state machine: ballot before, thinking, statement, ballot, what measures it, who persuaded.
 
 Each step is one request to an engine. `next_step` says which one comes next, from what the draft of the turn has
 already; which words it takes is `prompts`' matter, what an answer means is `ballots`'.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from localtable.types import PART_OF_STEP, BallotTime, Letter, Step, Usage
+from localtable.types import PART_OF_STEP, BallotRule, FreeReply, Letter, OrderedBallot, Step, Usage
 
 MAX_ATTEMPTS = 2
 """An empty statement is asked for once more, then kept and counted."""
@@ -32,8 +32,8 @@ class Vote:
     letter: Letter
     distribution: dict[Letter, float]
     tied: tuple[Letter, ...]
-    token_id: int
-    """Of the label that was voted for: later steps continue from it."""
+    orders: tuple[OrderedBallot, ...] = ()
+    """Where it was asked in several orders: what each answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,10 @@ class Draft:
     statement: Text | None = None
     attempts: int = 0
     ballot: Vote | None = None
+    asked: tuple[OrderedBallot, ...] = ()
+    """Answers to the ballot that is being asked, while orders of it are left."""
+    label_mass: float | None = None
+    free_reply: FreeReply | None = None
     persuaded: str | None = None
     asked_who: bool = False
     usage: dict[str, Usage] = field(default_factory=dict)
@@ -75,16 +79,23 @@ class Draft:
         return replace(self, usage={**self.usage, part: used}, **known)
 
 
-def next_step(draft: Draft, *, ballot_at: BallotTime, thinking: bool) -> Step | None:
-    """What this turn needs next; None when it is complete."""
-    if ballot_at in ("before", "both") and draft.before is None:
+def next_step(draft: Draft, *, rule: BallotRule, thinking: bool) -> Step | None:
+    """What this turn needs next; None when it is complete.
+
+    A ballot in several orders is asked step by step: it is there when its last order is answered.
+    """
+    if rule.at in ("before", "both") and draft.before is None:
         return "before"
     if thinking and draft.thinking is None:
         return "thinking"
     if draft.statement is None:
         return "statement"
-    if ballot_at in ("after", "both") and draft.ballot is None:
+    if rule.at in ("after", "both") and draft.ballot is None:
         return "ballot"
+    if rule.label_mass and draft.label_mass is None:
+        return "label_mass"
+    if rule.free_reply and draft.free_reply is None:
+        return "free_reply"
     if draft.changed_mind and draft.num_peers > 0 and not draft.asked_who:
         return "persuaded"
     return None

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import re
 
-from localtable.report.words import agreement_line, change_line, changed_turns, one_line, printable, result_line
+from localtable.report.words import (
+    agreement_line,
+    change_line,
+    changed_turns,
+    model_name,
+    one_line,
+    printable,
+    result_line,
+    seats_line,
+)
 from localtable.types import Round, Transcript, Turn
 
 
 def to_markdown(transcript: Transcript) -> str:
     """The whole debate as one page; what models and files said can't make markup of its own."""
     question, panel = transcript.question, transcript.panel
-    parts = [f"# {_inert(question.question)}", f"*Debate · {len(panel.seats)} seats · panel {_inert(panel.name)}*"]
+    parts = [f"# {_inert(question.question)}", f"*Debate · {seats_line(panel)} · panel {_inert(panel.name)}*"]
     if question.context:
         parts.append(_quoted(question.context))
     if transcript.verdict is not None:
@@ -41,7 +50,7 @@ def _options(transcript: Transcript, last: Round) -> str:
 
 
 def _turn(transcript: Transcript, round_: Round, turn: Turn) -> str:
-    model = next(seat.card.name for seat in transcript.panel.seats if seat.name == turn.seat)
+    model = next(model_name(seat) for seat in transcript.panel.seats if seat.name == turn.seat)
     changed = " (changed mind)" if turn.changed_mind else ""
     confidence = "" if turn.ballot.confidence is None else f" ({turn.ballot.confidence:.0%})"
     cut = "\n\n*Cut at its token bound.*" if turn.truncated else ""

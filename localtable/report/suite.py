@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
 from localtable.analysis import wilson
 from localtable.protocol import DEBATE
 from localtable.report.words import one_line, printable
-from localtable.runner.totals import matched_samples, run_totals, validity
+from localtable.runner.totals import matched_samples, validity
 from localtable.store import Store
 from localtable.store.reading import count_states, first_failures, right_by_condition
 
 LISTED = 10
 """Failed debates that are named one by one."""
-WIDE = 200
+WIDE = 1_000
+"""Columns where there is no terminal: the conditions of a sweep have long names."""
 _ODD = {
     "truncated": "cut",
     "empty": "empty",
@@ -28,11 +29,16 @@ _ODD = {
 """What makes a statement doubtful, and how it is called in the table."""
 
 
-def print_totals(store: Store, console: Console) -> None:
-    """Print what a run has come to so far."""
+def print_totals(store: Store, totals: dict[str, Any], console: Console) -> None:
+    """Print what a run has come to so far.
+
+    Args:
+        store: Of the run.
+        totals: Its `run_totals`.
+        console: Where it goes.
+    """
     if not console.is_terminal:  # nothing has to fit into a width there
         console = Console(file=console.file, width=WIDE)
-    totals = run_totals(store)
     console.print(Text(_headline(totals)), soft_wrap=True)
     console.print(_conditions(store, totals))
     odd = _validity(store)
@@ -64,7 +70,9 @@ def _headline(totals: dict[str, Any]) -> str:
 def _table(*columns: str) -> Table:
     table = Table(box=None, padding=(0, 3, 0, 0), show_edge=False, header_style="dim")
     for name in columns:
-        table.add_column(name, justify="left" if name in ("condition", "seat") else "right", no_wrap=True)
+        justify: JustifyMethod = "left" if name in ("condition", "seat") else "right"
+        # On a narrow terminal a long name is folded: cut short, two of a sweep's could look the same.
+        table.add_column(name, justify=justify, no_wrap=name != "condition", overflow="fold")
     return table
 
 
@@ -87,19 +95,25 @@ def _conditions(store: Store, totals: dict[str, Any]) -> Table:
 
 
 def _validity(store: Store) -> Table | None:
-    """What of the statements can't be relied on: by seat and round in the debate, by round in the controls."""
-    rows: dict[tuple[str, int, str], Counter[str]] = {}
+    """What of the statements can't be relied on: by seat and round in the debate, by round in the controls; in a
+    sweep, which has many of both, by condition.
+    """
+    is_sweep = store.run().sweep is not None
+    rows: dict[tuple[str, str, str], Counter[str]] = {}
     for row in validity(store):
         seat = row["seat"] if row["condition"] == DEBATE else "all"
-        counts = rows.setdefault((row["condition"], row["round"], seat), Counter())
+        place = (row["condition"], "all" if is_sweep else str(row["round"]), seat)
+        counts = rows.setdefault(place, Counter())
         counts.update({name: row[name] for name in ("turns", *_ODD)})
     if not any(counts[name] for counts in rows.values() for name in _ODD):
         return None
     table = _table("condition", "round", "seat", "statements", *_ODD.values())
+    before = None
     for (condition, number, seat), counts in rows.items():
         shares = (f"{counts[name] / counts['turns']:.1%}" if counts[name] else "–" for name in _ODD)
-        name = "" if number > 1 or seat not in ("all", next(iter(rows))[2]) else condition
-        table.add_row(Text(printable(name)), str(number), Text(printable(seat)), f"{counts['turns']:,}", *shares)
+        name = condition if condition != before else ""
+        before = condition
+        table.add_row(Text(printable(name)), number, Text(printable(seat)), f"{counts['turns']:,}", *shares)
     return table
 
 
@@ -109,9 +123,10 @@ def _samples(store: Store) -> list[str]:
         if row["k"] is not None:
             taken = f"{row['k']} of {row['samples']} samples take {row['ratio']:.2f} x the debate's tokens"
             lines.append(f"{row['condition']}: {taken}")
-    for name, left_out in store.conditions().values():
-        if left_out:
-            lines.append(f"{name}: {left_out:,} debates left out, whose question has no partner")
+    alone = {name: left_out for name, left_out in store.conditions().values() if left_out}
+    if alone:
+        where = next(iter(alone)) if len(alone) == 1 else f"noise-peers, {len(alone)} conditions"
+        lines.append(f"{where}: {sum(alone.values()):,} debates left out, whose question has no partner")
     return lines
 
 

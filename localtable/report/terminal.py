@@ -7,7 +7,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from localtable.report.words import agreement_line, change_line, changed_turns, one_line, printable, result_line
+from localtable.report.words import (
+    agreement_line,
+    change_line,
+    changed_turns,
+    model_name,
+    one_line,
+    printable,
+    result_line,
+)
 from localtable.types import Letter, Transcript
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red", "bright_cyan", "bright_magenta")
@@ -49,7 +57,7 @@ def _votes(transcript: Transcript) -> Table:
     for round_ in transcript.rounds:
         table.add_column(f"round {round_.number}")
     for seat in transcript.panel.seats:
-        cells = [Text(printable(seat.name), style="bold"), Text(printable(seat.card.name), style="dim")]
+        cells = [Text(printable(seat.name), style="bold"), Text(printable(model_name(seat)), style="dim")]
         for round_ in transcript.rounds:
             turn = next((turn for turn in round_.turns if turn.seat == seat.name), None)
             cells.append(Text("–") if turn is None else _vote(transcript, turn.ballot.vote, turn.ballot.confidence))

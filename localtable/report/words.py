@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from localtable.types import Question, Round, Transcript, Turn, Verdict
+from localtable.types import Panel, Participant, Question, Round, Seat, Transcript, Turn, Verdict
 
 _KINDS = {"unanimous": "Unanimous", "majority": "Majority", "plurality": "Plurality", "tie": "Tie"}
 
@@ -36,6 +36,20 @@ def change_line(question: Question, number: int, before: Turn, after: Turn) -> s
     old, new = (one_line(question.text_of(turn.ballot.vote)) for turn in (before, after))
     by = f"persuaded by {after.ballot.persuaded_by}" if after.ballot.persuaded_by else "by its own reasoning"
     return f"{after.seat}: {old} → {new} in round {number}, {by}"
+
+
+def model_name(seat: Participant) -> str:
+    """The name of the model that sits there; of a confederate, what it is."""
+    if isinstance(seat, Seat):
+        return seat.card.name
+    return "scripted confederate" if seat.counts else "scripted confederate, no vote"
+
+
+def seats_line(panel: Panel) -> str:
+    """`6 seats, 2 of them scripted confederates`."""
+    scripted = len(panel.confederates)
+    kind = "a scripted confederate" if scripted == 1 else "scripted confederates"
+    return f"{len(panel.seats)} seats" + (f", {scripted} of them {kind}" if scripted else "")
 
 
 def one_line(text: str) -> str:

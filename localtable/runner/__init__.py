@@ -4,14 +4,17 @@ from localtable.runner.inputs import find_weights
 from localtable.runner.session import RunOptions
 from localtable.runner.single import hold_debate
 from localtable.runner.suite import SuiteOptions, begin_suite, open_suite
+from localtable.runner.sweeps import begin_sweep, plan_sweep
 from localtable.runner.transcripts import finished_transcripts
 
 __all__ = [
     "RunOptions",
     "SuiteOptions",
     "begin_suite",
+    "begin_sweep",
     "find_weights",
     "finished_transcripts",
     "hold_debate",
     "open_suite",
+    "plan_sweep",
 ]

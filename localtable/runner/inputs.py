@@ -1,19 +1,21 @@
-"""What a run is given, as a store keeps it, and back: panel, cards, weights, wording, conditions."""
+"""What a run is given, as a store keeps it, and back: panels, cards, weights, wordings, conditions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from localtable.config import load_card, parse_card, parse_panel
 from localtable.config.writing import card_to_data
 from localtable.errors import ConfigError, PrerequisiteError
-from localtable.prompts import Wording, load_wording
-from localtable.protocol import Condition, build_conditions
-from localtable.store import Run
+from localtable.loading import nearest
+from localtable.prompts import Wording
+from localtable.protocol import Condition, build_conditions, build_variants, cards_of
+from localtable.store import Run, VariantRow
 from localtable.transcript import panel_to_json
-from localtable.types import Card, FileSource, Panel, Stop
+from localtable.types import Card, FileSource, Panel, Stop, Sweep, Variant
 from localtable.weights import ModelFiles, WeightStore
 
 
@@ -43,39 +45,122 @@ def describe_run(
     )
 
 
+def describe_sweep(
+    engine: str,
+    sweep: Sweep,
+    conditions: Mapping[int, Condition],
+    files: Mapping[str, ModelFiles],
+    wordings: Mapping[int, Wording],
+    *,
+    shard: tuple[int, int] = (1, 1),
+) -> Run:
+    """A sweep's inputs as a store keeps them.
+
+    Args:
+        engine: Of all variants.
+        sweep: What is held.
+        conditions: The sweep's, by number.
+        files: Weights by card id.
+        wordings: By the condition's number.
+        shard: Which of how many slices of the suite.
+    """
+    own = {condition.name: wordings[number] for number, condition in conditions.items()}
+    first = sweep.variants[0]
+    run = describe_run(
+        *(engine, first.panel, files, own[first.name]), controls=sweep.controls, repeats=sweep.repeats, shard=shard
+    )
+    return replace(
+        run,
+        cards={card.id: card_to_data(card) for card in cards_of(conditions.values())},
+        sweep={
+            "name": sweep.name,
+            "factors": sweep.factors,
+            "controls_for": sweep.controls_for,
+            "primary": [
+                {"metric": contrast.metric, "factor": contrast.factor, "levels": list(contrast.levels)}
+                for contrast in sweep.primary
+            ],
+        },
+        variants=tuple(_variant_row(variant, own[variant.name]) for variant in sweep.variants),
+    )
+
+
+def _variant_row(variant: Variant, wording: Wording) -> VariantRow:
+    return VariantRow(
+        variant.name,
+        dict(variant.levels),
+        panel_to_json(variant.panel),
+        wording.name,
+        wording.sha256,
+        wording.parts.model_dump(mode="json"),
+    )
+
+
 def panel_of(run: Run, where: str) -> Panel:
-    """The panel that a store keeps.
+    """The panel that a store keeps; of a sweep, the baseline's.
 
     Raises:
         ConfigError: What is kept there is no panel.
     """
+    return _panels(run, where)(run.panel)
+
+
+def _panels(run: Run, where: str) -> Callable[[Mapping[str, Any]], Panel]:
+    """What makes a panel of one that the store keeps, with the store's own cards."""
     cards = {card_id: parse_card(data, f"{where}, card {card_id}", Path("/")) for card_id, data in run.cards.items()}
 
     def kept(reference: str, base: Path) -> Card:
         return cards[reference] if reference in cards else load_card(reference, base)
 
-    return parse_panel(run.panel, f"{where}, panel", Path("/"), default_stop=Stop(), load=kept)
+    return lambda data: parse_panel(data, f"{where}, panel", Path("/"), default_stop=Stop(), load=kept)
+
+
+def as_written_now(run: Run, where: str) -> Run:
+    """A run with its panels as this version writes them: an earlier one had fewer keys, and meant their defaults.
+
+    Raises:
+        ConfigError: As `panel_of`.
+    """
+    read = _panels(run, where)
+    variants = tuple(replace(variant, panel=panel_to_json(read(variant.panel))) for variant in run.variants)
+    return replace(run, panel=panel_to_json(read(run.panel)), variants=variants)
 
 
 def conditions_of(run: Run, panel: Panel) -> dict[int, Condition]:
-    """The conditions of a run by the numbers that its store gives them."""
-    return dict(enumerate(build_conditions(panel, run.controls), start=1))
+    """The conditions of a run by the numbers that its store gives them.
 
-
-def wording_of(run: Run, panel: Panel) -> Wording:
-    """The wording of a run's prompts, from where the panel names it.
+    Args:
+        run: The inputs.
+        panel: The run's own (`panel_of`).
 
     Raises:
-        ConfigError: It is not what the run was begun with.
+        ConfigError: As `panel_of`, of a variant's.
     """
-    wording = load_wording(panel.prompts)
-    if wording.sha256 != run.prompts_sha256:
-        raise ConfigError(
-            f"the prompts {panel.prompts!r} are not what this run was begun with: their hash is "
-            f"{wording.sha256[:12]}, the run's {run.prompts_sha256[:12]}",
-            hint="Put the wording back as it was (the store keeps it in run.prompts), or begin a new store.",
-        )
-    return wording
+    if not run.variants:
+        return dict(enumerate(build_conditions(panel, run.controls), start=1))
+    read = _panels(run, "the run")
+    variants = [Variant(row.levels, read(row.panel)) for row in run.variants]
+    for_all = run.sweep is not None and run.sweep["controls_for"] == "all"
+    return dict(enumerate(build_variants(variants, run.controls, for_all=for_all), start=1))
+
+
+def choose_conditions(conditions: Mapping[int, Condition], names: Sequence[str]) -> dict[int, Condition]:
+    """Conditions by their names, or by that of a control which is one for each model, or for each variant.
+
+    `debate` is every variant of a sweep.
+
+    Raises:
+        ConfigError: The run has none of that name.
+    """
+    chosen = set[int]()
+    for name in names:
+        found = {number for number, condition in conditions.items() if name in (condition.name, condition.control)}
+        if not found:
+            known = list(dict.fromkeys(n for c in conditions.values() for n in (c.name, c.control)))
+            hint = nearest(name, known, kind="conditions of this run")
+            raise ConfigError(f"the run has no condition {name!r}", hint=hint)
+        chosen |= found
+    return {number: condition for number, condition in conditions.items() if number in chosen}
 
 
 def require_same(stored: Run, given: Run, where: str) -> None:
@@ -86,6 +171,8 @@ def require_same(stored: Run, given: Run, where: str) -> None:
     """
     names = {
         "panel": "the panel differs",
+        "sweep": "the sweep differs",
+        "variants": "the variants differ",
         "cards": "a model's card differs",
         "weights": "a model's weights differ",
         "prompts_sha256": "the prompts differ",
@@ -122,6 +209,8 @@ def _without_places(run: Run) -> Run:
 
 def _difference(stored: Run, given: Run, name: str) -> str:
     before, now = getattr(stored, name), getattr(given, name)
+    if name == "variants":
+        before, now = ({row.name: asdict(row) for row in rows} for rows in (before, now))
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
         return f"{keys[0]}: {_short(before.get(keys[0]))} there, {_short(now.get(keys[0]))} here"
@@ -133,8 +222,8 @@ def _short(value: object, limit: int = 60) -> str:
     return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
 
 
-def find_weights(panel: Panel, home: Path, *, say: Callable[[str], None]) -> dict[str, ModelFiles]:
-    """The panel's weights, by card id, all of them on this machine already.
+def find_weights(cards: Iterable[Card], home: Path, *, say: Callable[[str], None]) -> dict[str, ModelFiles]:
+    """The weights of models, by card id, all of them on this machine already.
 
     A folder or file of the user's own is taken as it is: hashed the first time, known from then on.
 
@@ -142,7 +231,7 @@ def find_weights(panel: Panel, home: Path, *, say: Callable[[str], None]) -> dic
         PrerequisiteError: Some are missing; says which, and how to get them.
     """
     store = WeightStore(home / "weights")
-    found = {card.id: store.find(card) or _take_own(store, card, say) for card in panel.cards}
+    found = {card.id: store.find(card) or _take_own(store, card, say) for card in cards}
     missing = [card_id for card_id, files in found.items() if files is None]
     if missing:
         raise PrerequisiteError(
@@ -153,13 +242,13 @@ def find_weights(panel: Panel, home: Path, *, say: Callable[[str], None]) -> dic
 
 
 def find_run_weights(
-    run: Run, panel: Panel, home: Path, where: str, *, otherwise: str, say: Callable[[str], None]
+    run: Run, cards: Iterable[Card], home: Path, where: str, *, otherwise: str, say: Callable[[str], None]
 ) -> dict[str, ModelFiles]:
     """The weights that a run was begun with, by card id; none for the scripted engine.
 
     Args:
         run: The inputs.
-        panel: The run's.
+        cards: The run's.
         home: Where weights are.
         where: What the run is called in an error.
         otherwise: What else can be done where other weights are here.
@@ -171,7 +260,7 @@ def find_run_weights(
     """
     if run.engine == "scripted":
         return {}
-    found = find_weights(panel, home, say=say)
+    found = find_weights(cards, home, say=say)
     for card_id, files in found.items():
         if files.weights_hash != run.weights[card_id]["weights"]:
             raise ConfigError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from localtable.engines.base import EngineInfo
 from localtable.scheduler.calibration import Calibration
@@ -31,37 +31,78 @@ class Learning:
         self._calibration = calibration
         self._seated = seated
         self._machine = machine
+        self._ready: set[str] = set()
+        """Those that have said so since they were reckoned with last."""
+        self._arrivals: dict[str, Interval] = {}
+        """By model: its last load or wake. One that ended in a death is followed by another before it is ready."""
         self._loaded: set[str] = set()
+        self._slept: set[str] = set()
+        """Since they were loaded."""
         self._generating: defaultdict[str, float] = defaultdict(float)
 
-    def loaded(self, model_id: str, info: EngineInfo, seconds: float) -> None:
-        """An engine is ready."""
-        first = model_id not in self._loaded
-        self._loaded.add(model_id)
-        self._remember(model_id, observe(info, seconds, first=first))
+    def loaded(self, model_id: str, info: EngineInfo) -> None:
+        """An engine is ready, loaded or woken."""
+        self._ready.add(model_id)
+        self._remember(model_id, observe(info))
 
-    def spent(self, intervals: Iterable[Interval]) -> None:
+    def spent(self, intervals: Sequence[Interval]) -> None:
         """Engines did something for a while."""
         for interval in intervals:
             if interval.phase == "generate":
-                self._generating[interval.model_id] += interval.ended_s - interval.began_s
+                self._generating[interval.model_id] += interval.seconds
+            elif interval.phase == "sleep":
+                self._slept_once(interval)
+            else:
+                self._arrivals[interval.model_id] = interval
+        for model_id in self._ready & self._arrivals.keys():
+            self._ready.discard(model_id)
+            self._arrived(self._arrivals.pop(model_id))
+
+    def _arrived(self, interval: Interval) -> None:
+        model_id, seconds = interval.model_id, interval.seconds
+        if interval.phase == "wake":
+            level_1 = self._sleeps_at_1(model_id)
+            self._remember(model_id, Observation(wake_1_s=seconds) if level_1 else Observation(wake_2_s=seconds))
+            return
+        first = model_id not in self._loaded
+        self._loaded.add(model_id)
+        self._slept.discard(model_id)
+        self._remember(model_id, Observation(first_load_s=seconds) if first else Observation(later_load_s=seconds))
+
+    def _slept_once(self, interval: Interval) -> None:
+        # At level 2 nothing is moved: its seconds say nothing of level 1's, which are what costs.
+        if not self._sleeps_at_1(interval.model_id):
+            return
+        first = interval.model_id not in self._slept
+        self._slept.add(interval.model_id)
+        seconds = interval.seconds
+        self._remember(
+            interval.model_id, Observation(first_sleep_s=seconds) if first else Observation(later_sleep_s=seconds)
+        )
+
+    def _sleeps_at_1(self, model_id: str) -> bool:
+        seat = self._seated.get(model_id)
+        return seat is not None and seat.swap == "sleep_1"
 
     def ended(self, store: Store) -> None:
         """The session is over: what its engines generated, and how long they took, say how fast they are.
 
         One time for prompts and decoding together can't tell the two apart, so the formulas' share of each is kept and
-        both are scaled alike.
+        both are scaled alike. How many rows ran at once is Little's law: the requests' seconds over the engine's.
         """
         rows = store.query(
-            "SELECT model, sum(prompt_tokens - cached_tokens), sum(completion_tokens) FROM generations"
-            " WHERE session = ? AND origin IS NULL GROUP BY model",
+            # Ballots that are asked once more are all prompt, and would say of decoding what prefilling took.
+            "SELECT model, sum(prompt_tokens - cached_tokens), sum(completion_tokens), sum(generations.seconds)"
+            " FROM generations JOIN sessions ON sessions.id = session"
+            " WHERE session = ? AND kind = 'run' AND origin IS NULL GROUP BY model",
             store.session,
         )
-        for model_id, prompt, completion in list(rows):
+        for model_id, prompt, completion, at_work in list(rows):
             seconds, seat = self._generating[model_id], self._seated.get(model_id)
             if seat is None or seconds < LEAST_S or not completion:
                 continue
-            num_rows, context = seat.wish.max_num_seqs, seat.wish.max_model_len / 2
+            num_rows = min(max(round((at_work or 0.0) / seconds), 1), seat.wish.max_num_seqs)
+            context = seat.wish.max_model_len / 2
             prefill, decode = seat.speed.prefill_s(1), seat.speed.decode_s(num_rows, context)
             scale = seconds / (prompt * prefill + completion * decode)
             self._remember(

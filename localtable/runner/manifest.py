@@ -14,9 +14,11 @@ from typing import Any
 
 from localtable.engines.base import EngineInfo
 from localtable.engines.registry import Choice
+from localtable.protocol import Condition
 from localtable.runner.models import Model
+from localtable.runner.wordings import row_of
 from localtable.scheduler.devices import Device
-from localtable.store import Run
+from localtable.store import Run, VariantRow
 from localtable.transcript import cards_to_json
 from localtable.types import Panel
 
@@ -67,7 +69,23 @@ def _labels(model: Model, num_options: int) -> dict[str, Any]:
         "form": labels.form,
         "prefix_ids": list(labels.prefix_ids),
         "token_ids": [list(ids) for ids in labels.token_ids],
+        "mass_ids": list(labels.mass_ids),
         "canonical": labels.canonical,
+    }
+
+
+def _told(row: Run | VariantRow, panel: Panel) -> dict[str, Any]:
+    """What seats of a role are told; nothing where nobody has one."""
+    roles = {seat.role for seat in panel.model_seats if seat.role is not None}
+    return {"roles": {role: row.prompts["roles"][role] for role in sorted(roles)}} if roles else {}
+
+
+def _swept(run: Run, condition: Condition) -> dict[str, Any]:
+    """Where the condition stands in a sweep; nothing in a plain suite."""
+    if run.sweep is None:
+        return {}
+    return {
+        "sweep": {"name": run.sweep["name"], "variant": condition.debate, "levels": dict(condition.levels)},
     }
 
 
@@ -82,16 +100,16 @@ def with_engines(
     }
 
 
-def build_manifest(run: Run, panel: Panel, session: Mapping[str, Any], num_options: int) -> dict[str, Any]:
+def build_manifest(run: Run, condition: Condition, session: Mapping[str, Any], num_options: int) -> dict[str, Any]:
     """The manifest of one debate, as plain data.
 
     Args:
         run: The inputs.
-        panel: The one that debated.
+        condition: Under which it was held.
         session: The one in which the debate ended, as `Store.sessions` gives it.
         num_options: Of the question.
     """
-    facts = session["facts"]
+    facts, panel, worded = session["facts"], condition.panel, row_of(run, condition)
     weights = {card_id: found["weights"] for card_id, found in run.weights.items()}
     sources = {card_id: found["source"] for card_id, found in run.weights.items()}
     sits = {card.id for card in panel.cards}
@@ -102,10 +120,11 @@ def build_manifest(run: Run, panel: Panel, session: Mapping[str, Any], num_optio
         "engines": {model_id: info for model_id, info in facts["engines"].items() if model_id in sits},
         "device": facts["device"],
         "cards": cards_to_json(panel.cards, weights, sources),
-        "prompts": {"name": run.prompts_name, "sha256": run.prompts_sha256},
+        "prompts": {"name": worded.prompts_name, "sha256": worded.prompts_sha256, **_told(worded, panel)},
         "templates": {card_id: found for card_id, found in facts["templates"].items() if card_id in sits},
         "labels": {card_id: counts[str(num_options)] for card_id, counts in facts["labels"].items() if card_id in sits},
         "seeds": {"run": panel.seed},
+        **_swept(run, condition),
         TIMINGS: {
             "session": session["uuid"],
             "started": session["started"],

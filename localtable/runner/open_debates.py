@@ -62,7 +62,7 @@ class OpenDebates:
     def _load(self, number: int) -> Entry:
         row = self._store.debate(number)
         condition = self._conditions[row.condition]
-        debate = Debate(self._store.question(row.question), condition.panel, row.repeat, view=condition.view)
+        debate = Debate(self._store.question(row.question), condition.panel, row.repeat, noise=condition.noise)
         debate, turns = replay(debate, self._store.turns(number))
         return Entry(number, debate, condition, row.partner, row.state, turns)
 

@@ -37,7 +37,8 @@ class Pending:
         self._numbers = {condition.name: number for number, condition in conditions.items()}
         self._rounds = {number: condition.panel.rounds for number, condition in conditions.items()}
         self._seats = {
-            number: Counter(seat.card.id for seat in condition.panel.seats) for number, condition in conditions.items()
+            number: Counter(seat.card.id for seat in condition.panel.model_seats)
+            for number, condition in conditions.items()
         }
         self._groups: Counter[_Group] = Counter()
         begun = Counter[int]()
@@ -57,7 +58,7 @@ class Pending:
     def of(self, entry: Entry) -> _Group:
         """Where a debate stands; to be given back to `move` once it stands elsewhere."""
         debate, turns = entry.debate, entry.turns
-        missing = frozenset(seat.card.id for seat in debate.panel.seats if seat.name not in turns)
+        missing = frozenset(seat.card.id for seat in debate.panel.model_seats if seat.name not in turns)
         return _Group(self._numbers[entry.condition.name], len(debate.rounds) + 1, missing)
 
     def move(self, before: _Group, after: _Group | None) -> None:

@@ -11,6 +11,7 @@ from localtable.errors import ConfigError, PlacementError
 from localtable.runner.models import Model
 from localtable.scheduler.calibration import Calibration
 from localtable.scheduler.devices import Device, Machine, parse_size
+from localtable.scheduler.layout import Demand, Way, lay_out
 from localtable.scheduler.pool import Placement
 from localtable.scheduler.seating import Seated, Wish, seat_all
 from localtable.types import Card
@@ -86,6 +87,7 @@ def build_placements(
             folder=files[card_id].folder,
             max_num_seqs=num_seqs,
             kv_cache_bytes=seat.spot.cache_bytes,
+            device_bytes=seat.bytes.total - seat.bytes.context,
             arguments={**spec.arguments, **({"tensor_parallel_size": len(devices)} if len(devices) > 1 else {})},
         )
         placements[card_id] = _placement(spec, model, seat)
@@ -95,13 +97,23 @@ def build_placements(
 def scripted_placements(
     models: Mapping[str, Model], needs: Mapping[str, int], machine: Machine, *, suite: bool
 ) -> dict[str, Placement]:
-    """The same for the scripted engine: no weights, and no memory but what the user says that its cache takes."""
-    placements = {}
-    for card_id, model in models.items():
-        wish = wish_for("scripted", model, needs[card_id], machine, suite=suite)
-        spec = _spec(model, wish, machine.devices[0])
-        placements[card_id] = Placement(spec, wish.cache_bytes or 0)
-    return placements
+    """The same for the scripted engine: no weights, and no memory but what the user says that its cache takes.
+
+    Raises:
+        ConfigError: As `seat_models`.
+        PlacementError: That much is nowhere to be had.
+    """
+    wishes = {
+        card_id: wish_for("scripted", model, needs[card_id], machine, suite=suite) for card_id, model in models.items()
+    }
+    ways = {card_id: Way(1, 0, 0, wish.cache_bytes or 0, cache_given=True) for card_id, wish in wishes.items()}
+    spots = lay_out([Demand(card_id, (way,)) for card_id, way in ways.items()], machine)
+    return {
+        card_id: Placement(
+            _spec(models[card_id], wishes[card_id], machine.devices[spot.devices[0]]), spot.total_bytes, spot.devices
+        )
+        for card_id, spot in spots.items()
+    }
 
 
 def _spec(model: Model, wish: Wish, device: Device) -> EngineSpec:

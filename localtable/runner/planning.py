@@ -7,15 +7,17 @@ with its real prompts.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from localtable.prompts import ByteTokenizer, load_wording
 from localtable.prompts.render import RETOKENIZED
+from localtable.protocol import peers_read
 from localtable.runner.models import Model, build_models
 from localtable.runner.placements import wish_for
 from localtable.scheduler.devices import Machine
 from localtable.scheduler.plan import SHORTEST, Workload
 from localtable.scheduler.seating import Wish
-from localtable.types import Panel, Question, ShownTurn
+from localtable.types import Panel, Participant, Question, Seat, ShownTurn
 
 BYTES_PER_TOKEN = 4
 """English in tokenizers of today; code and other scripts have more tokens."""
@@ -52,32 +54,43 @@ def plan_inputs(
 
 def _longest(model: Model, question: Question) -> int:
     """Tokens of the longest turn: the later rounds' words, what peers said, what this seat says, two ballots."""
-    seats = model.panel.seats
-    words = max(_words(model, question, seat_number, later=model.panel.rounds > 1) for seat_number in range(len(seats)))
-    shown = sum(int(RETOKENIZED * seat.sampling.max_tokens) + PEER_TOKENS for seat in seats)
-    said = max(seat.sampling.max_tokens + (seat.thinking.max_tokens if seat.thinking.on else 0) for seat in model.seats)
-    return min(words + (shown if model.panel.rounds > 1 else 0) + said + 2 * BALLOT_TOKENS, model.context_length)
-
-
-def _words(model: Model, question: Question, seat_number: int, *, later: bool) -> int:
     panel = model.panel
-    turns = [ShownTurn(seat.name, question.options[0], "") for seat in panel.seats] if later else []
-    shared, own = model.renderer.statement_texts(question, panel.seats[seat_number], turns)
+    words = max(_words(model, question, seat, later=panel.rounds > 1) for seat in panel.model_seats)
+    shown = max(_shown(panel, seat, RETOKENIZED) for seat in panel.model_seats)
+    said = max(seat.sampling.max_tokens + (seat.thinking.max_tokens if seat.thinking.on else 0) for seat in model.seats)
+    return min(words + (shown if panel.rounds > 1 else 0) + said + 2 * BALLOT_TOKENS, model.context_length)
+
+
+def _words(model: Model, question: Question, seat: Seat, *, later: bool) -> int:
+    read = [seat.name, *peers_read(model.panel, seat.name)] if later else []
+    turns = [ShownTurn(name, question.options[0], "") for name in read]
+    shared, own = model.renderer.statement_texts(question, seat, turns)
     return (len(shared.encode()) + len(own.encode())) // BYTES_PER_TOKEN
 
 
+def _shown(panel: Panel, reader: Seat, factor: float = 1.0) -> int:
+    """Tokens of what a seat reads in a later round: its own statement, and its peers' where they are shown."""
+    read = {reader.name}
+    if panel.visibility.statements == "shown":
+        read |= peers_read(panel, reader.name)
+    return sum(int(factor * _most_said(seat)) + PEER_TOKENS for seat in panel.seats if seat.name in read)
+
+
+def _most_said(seat: Participant) -> int:
+    return seat.sampling.max_tokens if isinstance(seat, Seat) else len(seat.statement.encode()) // BYTES_PER_TOKEN
+
+
 def _workload(panel: Panel, models: dict[str, Model], question: Question, number: int) -> Workload:
-    said = tuple(
-        seat.sampling.max_tokens + (seat.thinking.max_tokens if seat.thinking.on else 0) for seat in panel.seats
-    )
+    seats, seen = panel.model_seats, panel.visibility
+    said = tuple(seat.sampling.max_tokens + (seat.thinking.max_tokens if seat.thinking.on else 0) for seat in seats)
     least = tuple(
-        max(1, seat.sampling.min_tokens, int(SHORTEST * bound)) for seat, bound in zip(panel.seats, said, strict=True)
+        max(1, seat.sampling.min_tokens, int(SHORTEST * bound)) for seat, bound in zip(seats, said, strict=True)
     )
     model = next(iter(models.values()))
     # Seats of one model share what all seats read; each has its own words and its ballot.
-    sharing = len(panel.seats) / len(models)
-    shown = sum(seat.sampling.max_tokens + PEER_TOKENS for seat in panel.seats)
-    first = _words(model, question, 0, later=False) / sharing
-    later = (_words(model, question, 0, later=True) + shown) / sharing
+    sharing = len(seats) / len(models)
+    all_alike = seen == replace(seen, reads="everyone", votes="shown", statements="shown", order="fixed")
+    first = _words(model, question, seats[0], later=False) / sharing
+    later = (_words(model, question, seats[0], later=True) + _shown(panel, seats[0])) / (sharing if all_alike else 1)
     prompts = [int(first if number == 0 else later) + BALLOT_TOKENS for number in range(panel.rounds)]
-    return Workload(tuple(seat.card.id for seat in panel.seats), panel.rounds, number, said, least, tuple(prompts))
+    return Workload(tuple(seat.card.id for seat in seats), panel.rounds, number, said, least, tuple(prompts))

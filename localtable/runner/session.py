@@ -7,31 +7,33 @@ tokenizers and reckons with lengths.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
-from localtable.engines.base import Request
+from localtable.engines.base import EngineInfo, Request
 from localtable.engines.registry import Choice
 from localtable.errors import LocaltableError
 from localtable.prompts import ByteTokenizer, HfTokenizer, PromptTokenizer, Wording
-from localtable.protocol import Condition
+from localtable.protocol import Condition, cards_of
 from localtable.runner.events import EngineChosen, Listener, RunEvent
 from localtable.runner.keys import engine_identity, request_key
 from localtable.runner.learning import Learning
 from localtable.runner.loop import Loop, Outcome
 from localtable.runner.manifest import session_facts, with_engines
-from localtable.runner.models import Model, build_models, longest_turns
+from localtable.runner.models import Model, longest_turns, seat_conditions
 from localtable.runner.placements import build_placements, scripted_placements, seat_models
 from localtable.scheduler.calibration import Calibration
-from localtable.scheduler.devices import find_machine, free_bytes
-from localtable.scheduler.pool import EngineLoaded, EnginePool
+from localtable.scheduler.devices import Machine, find_machine, free_bytes
+from localtable.scheduler.pool import EngineLoaded, EnginePool, Placement
 from localtable.scheduler.prefetch import Prefetcher
+from localtable.scheduler.seating import Seated
 from localtable.scheduler.worker import Workers
-from localtable.store import Key, Store
-from localtable.types import Panel
+from localtable.store import Key, SessionKind, Store
+from localtable.types import Card
 from localtable.weights import ModelFiles
 
 NOTE_EVERY_S = 10.0
@@ -52,34 +54,52 @@ class RunOptions:
     """Why this engine, where that isn't the user's own choice."""
     engine_arguments: Mapping[str, Any] = field(default_factory=dict)
     device_memory_bytes: int | None = None
+    """At most this much of each device."""
+    gpus: Machine | None = None
+    """A described machine, to run as on that one."""
     tell: Listener = _ignore
     should_stop: Callable[[], bool] = lambda: False
     stream: bool = False
 
 
-class Session:
+Done = TypeVar("Done")
+Done_co = TypeVar("Done_co", covariant=True)
+
+
+class Work(Protocol[Done_co]):
+    """What a session works at."""
+
+    engines: dict[str, EngineInfo]
+    """What engines said when they were loaded, by model."""
+    load_seconds: dict[str, float]
+
+    def run(self) -> Iterator[Done_co]:
+        """Do it; yields what is done and committed."""
+
+
+class Session(Generic[Done]):
     """A process at work on a run, from its set-up to its end."""
 
     def __init__(
-        self, store: Store, loop: Loop, pool: EnginePool, facts: Mapping[str, Any], learning: Learning
+        self, store: Store, work: Work[Done], pool: EnginePool, facts: Mapping[str, Any], learning: Learning
     ) -> None:
-        """Made by `open_session`."""
-        self.loop = loop
+        """Made by `open_session` and `open_work`."""
+        self.work = work
         self._store = store
         self._pool = pool
         self._facts = facts
         self._learning = learning
 
-    def run(self) -> Iterator[Outcome]:
-        """Hold the store's open debates; what the session is by then goes into the store, however it ends.
+    def run(self) -> Iterator[Done]:
+        """Do the work; what the session is by then goes into the store, however it ends.
 
         Raises:
-            LocaltableError: As `Loop.run`.
+            LocaltableError: As the work itself.
         """
         noted = time.monotonic()
         try:
-            for outcome in self.loop.run():
-                yield outcome
+            for done in self.work.run():
+                yield done
                 if time.monotonic() - noted > NOTE_EVERY_S:
                     noted = time.monotonic()
                     self.note(ended=False)
@@ -92,7 +112,7 @@ class Session:
     def note(self, *, ended: bool) -> None:
         """Write down where the session's time went, and what its engines said of themselves."""
         self._store.update_session(
-            with_engines(self._facts, self.loop.engines, self.loop.load_seconds),
+            with_engines(self._facts, self.work.engines, self.work.load_seconds),
             {name: round(seconds, 3) for name, seconds in self._pool.clock.seconds().items()},
             {model_id: slot.activations for model_id, slot in self._pool.slots.items()},
             ended=ended,
@@ -105,49 +125,160 @@ class Session:
             self._learning.ended(self._store)
 
 
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a run is made of, as it is here now."""
+
+    conditions: Mapping[int, Condition]
+    """By number, as the store has them."""
+    chosen: Choice
+    files: Mapping[str, ModelFiles]
+    """Weights by card id; none with the scripted engine."""
+    wordings: Mapping[int, Wording]
+    """By the condition's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seating:
+    """A run's models on this machine, before anything is loaded."""
+
+    machine: Machine
+    known: Calibration
+    models: Mapping[str, Model]
+    """By card id, each as it sits in the first condition that it sits in."""
+    sitting: Mapping[int, Mapping[str, Model]]
+    """By the condition's number and the card's id."""
+    seated: Mapping[str, Seated]
+    """By card id; none with the scripted engine."""
+    placements: Mapping[str, Placement]
+    """By card id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What a session works with."""
+
+    pool: EnginePool
+    sitting: Mapping[int, Mapping[str, Model]]
+    """By the condition's number and the card's id."""
+    key_of: Callable[[str, Request], Key]
+    tell: Listener
+
+
+def seat_run(
+    store: Store,
+    inputs: Inputs,
+    machine: Machine,
+    home: Path,
+    *,
+    suite: bool,
+    lengths: Mapping[int, Condition] | None = None,
+) -> Seating:
+    """Read a run's models and find their places.
+
+    Args:
+        store: Holds the questions.
+        inputs: The run's.
+        machine: What it runs on.
+        home: Where it is kept what engines took here.
+        suite: Whether engines are to be filled with many debates, or hold the seats of one.
+        lengths: Conditions to reckon with, by number, where turns can be longer than in the run's own.
+
+    Raises:
+        PlacementError: A prompt or a model doesn't fit.
+    """
+    tokenizers = read_tokenizers(cards_of(inputs.conditions.values()), inputs.files)
+    sitting = seat_conditions(inputs.conditions, tokenizers, inputs.wordings, real_templates=bool(inputs.files))
+    models: dict[str, Model] = {}
+    for card_id, model in chain.from_iterable(sits.items() for sits in sitting.values()):
+        models.setdefault(card_id, model)
+    reckoned = sitting
+    if lengths is not None:
+        reckoned = {number: models_of(sitting[number], condition) for number, condition in lengths.items()}
+    needs = longest_turns(reckoned.values(), store.questions())
+    known = Calibration(home)
+    seated = seat_models(inputs.chosen.kind, models, needs, machine, known, suite=suite)
+    if inputs.chosen.kind == "scripted":
+        placements = scripted_placements(models, needs, machine, suite=suite)
+    else:
+        placements = build_placements(models, seated, inputs.files, machine)
+    return Seating(machine, known, models, sitting, seated, placements)
+
+
 @contextmanager
 def open_session(
     store: Store,
-    panel: Panel,
-    conditions: Mapping[int, Condition],
-    chosen: Choice,
-    files: Mapping[str, ModelFiles],
-    wording: Wording,
+    inputs: Inputs,
     options: RunOptions,
     *,
     suite: bool,
     reuse: Sequence[Store] = (),
-) -> Iterator[Session]:
+) -> Iterator[Session[Outcome]]:
     """Get everything ready for a store's open debates; all engines end at the end.
 
     Args:
         store: Holds the run, open for writing.
-        panel: Who sits at the table.
-        conditions: By number, as the store has them.
-        chosen: The engine.
-        files: Weights by card id; none with the scripted engine.
-        wording: Of the prompts.
+        inputs: The run's.
         options: What the command says.
         suite: Whether engines are to be filled with many debates, or hold the seats of one.
         reuse: Stores of other runs, whose answers are taken over.
 
     Raises:
         PlacementError: A prompt or a model doesn't fit.
+        PrerequisiteError: The machine is smaller than the options say.
     """
+
+    def begin(engines: Engines) -> Loop:
+        return Loop(
+            store,
+            inputs.conditions,
+            engines.sitting,
+            engines.pool,
+            key_of=engines.key_of,
+            reuse=reuse,
+            tell=engines.tell,
+            should_stop=options.should_stop,
+            stream=options.stream,
+        )
+
+    with open_work(store, inputs, options, begin, suite=suite) as session:
+        yield session
+
+
+@contextmanager
+def open_work(
+    store: Store,
+    inputs: Inputs,
+    options: RunOptions,
+    begin: Callable[[Engines], Work[Done]],
+    *,
+    suite: bool,
+    kind: SessionKind = "run",
+    lengths: Mapping[int, Condition] | None = None,
+) -> Iterator[Session[Done]]:
+    """Get everything ready for work on a store; all engines end at the end.
+
+    Args:
+        store: Holds the run, open for writing.
+        inputs: The run's.
+        options: What the command says.
+        begin: Makes the work out of what it works with.
+        suite: As for `open_session`.
+        kind: Of the session.
+        lengths: As for `seat_run`.
+
+    Raises:
+        PlacementError: A prompt or a model doesn't fit.
+        PrerequisiteError: The machine is smaller than the options say.
+    """
+    chosen, files = inputs.chosen, inputs.files
     options.tell(EngineChosen(chosen.kind, chosen.reason))
-    machine = find_machine(options.device_memory_bytes)
+    machine = find_machine(options.device_memory_bytes, options.gpus)
     device = machine.devices[0]
     with Workers(options.home) as workers, Prefetcher() as prefetch:
         workers.prepare(chosen.kind, device.torch_name)
-        models = _read_models(panel, files, wording)
-        sitting = {number: models_of(models, condition) for number, condition in conditions.items()}
-        needs = longest_turns(sitting.values(), store.questions())
-        known = Calibration(options.home)
-        seated = seat_models(chosen.kind, models, needs, machine, known, suite=suite)
-        if chosen.kind == "scripted":
-            placements = scripted_placements(models, needs, machine, suite=suite)
-        else:
-            placements = build_placements(models, seated, files, machine)
+        seating = seat_run(store, inputs, machine, options.home, suite=suite, lengths=lengths)
+        models = seating.models
         facts = session_facts(chosen, device, models, store.option_counts())
         identities = {
             card_id: engine_identity(
@@ -156,51 +287,44 @@ def open_session(
                 files[card_id].weights_hash if card_id in files else None,
                 facts["versions"],
             )
-            for card_id, placement in placements.items()
+            for card_id, placement in seating.placements.items()
         }
 
         def key_of(model_id: str, request: Request) -> Key:
             return request_key(identities[model_id], request, always_draws=chosen.kind == "scripted")
 
         pool = EnginePool(
-            placements,
+            seating.placements,
             capacities=machine.capacities,
             free_bytes=free_bytes if machine.kind == "cuda" else None,
             start=workers.start,
             prefetch=prefetch,
-            take_turns=device.kind == "cpu" and chosen.kind != "scripted",
+            turns=None if chosen.kind == "scripted" else "machine" if device.kind == "cpu" else "device",
         )
-        store.begin_session(facts)
-        session: Session | None = None
-        learning = Learning(known, seated, machine)
+        store.begin_session(facts, kind)
+        session: Session[Done] | None = None
+        learning = Learning(seating.known, seating.seated, machine)
 
         def tell(event: RunEvent) -> None:
             # At once, so that a killed session has said which engines its turns are from.
             if isinstance(event, EngineLoaded) and session is not None:
-                learning.loaded(event.model_id, event.info, event.seconds)
+                learning.loaded(event.model_id, event.info)
                 session.note(ended=False)
             options.tell(event)
 
-        loop = Loop(
-            store,
-            conditions,
-            sitting,
-            pool,
-            key_of=key_of,
-            reuse=reuse,
-            tell=tell,
-            should_stop=options.should_stop,
-            stream=options.stream,
-        )
-        session = Session(store, loop, pool, facts, learning)
+        work = begin(Engines(pool, seating.sitting, key_of, tell))
+        session = Session(store, work, pool, facts, learning)
         yield session
 
 
-def _read_models(panel: Panel, files: Mapping[str, ModelFiles], wording: Wording) -> dict[str, Model]:
-    tokenizers: dict[str, PromptTokenizer] = {
-        card.id: HfTokenizer(files[card.id].folder) if files else ByteTokenizer() for card in panel.cards
-    }
-    return build_models(panel, tokenizers, wording, real_templates=bool(files))
+def read_tokenizers(cards: Iterable[Card], files: Mapping[str, ModelFiles]) -> dict[str, PromptTokenizer]:
+    """The tokenizers of models, by card id.
+
+    Args:
+        cards: Of the models.
+        files: Weights by card id; none with the scripted engine.
+    """
+    return {card.id: HfTokenizer(files[card.id].folder) if files else ByteTokenizer() for card in cards}
 
 
 def models_of(models: Mapping[str, Model], condition: Condition) -> dict[str, Model]:

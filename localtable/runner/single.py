@@ -9,10 +9,11 @@ from localtable.engines.registry import choose
 from localtable.errors import EngineImportError, LocaltableError
 from localtable.prompts import load_wording
 from localtable.protocol import DEBATE, Condition, Debate, build_round
+from localtable.runner.confederates import with_votes
 from localtable.runner.events import Note
 from localtable.runner.inputs import describe_run, find_weights, with_engine_arguments
 from localtable.runner.open_debates import replay
-from localtable.runner.session import RunOptions, open_session
+from localtable.runner.session import Inputs, RunOptions, open_session
 from localtable.runner.transcripts import to_transcript
 from localtable.store import IN_MEMORY, Store
 from localtable.types import Panel, Question, Transcript
@@ -56,13 +57,14 @@ def _hold(
     if options.engine_reason:
         chosen = chosen._replace(reason=options.engine_reason)
     scripted = chosen.kind == "scripted"
-    files = {} if scripted else find_weights(panel, options.home, say=lambda text: options.tell(Note(text)))
+    files = {} if scripted else find_weights(panel.cards, options.home, say=lambda text: options.tell(Note(text)))
     wording = load_wording(panel.prompts)
     condition = Condition(DEBATE, panel)
     run = describe_run(chosen.kind, panel, files, wording)
+    inputs = Inputs({1: condition}, chosen, files, {1: wording})
     with (
-        Store.create(IN_MEMORY, run, [question], [DEBATE]) as store,
-        open_session(store, panel, {1: condition}, chosen, files, wording, options, suite=False) as session,
+        Store.create(IN_MEMORY, run, with_votes([question], [panel]), [DEBATE]) as store,
+        open_session(store, inputs, options, suite=False) as session,
     ):
         try:
             (outcome,) = session.run()

@@ -6,7 +6,7 @@ begin: the loop holds what the store has open.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +14,12 @@ from typing import Any
 
 from localtable.engines.registry import Choice, choose
 from localtable.errors import ConfigError, EngineImportError
-from localtable.prompts import load_wording
+from localtable.prompts import check_wording, load_wording
+from localtable.protocol import DEBATE, Condition, build_conditions, cards_of
+from localtable.runner.confederates import with_votes
 from localtable.runner.events import Listener, Note
 from localtable.runner.inputs import (
+    as_written_now,
     conditions_of,
     describe_run,
     find_run_weights,
@@ -24,13 +27,14 @@ from localtable.runner.inputs import (
     panel_of,
     require_same,
     with_engine_arguments,
-    wording_of,
 )
 from localtable.runner.loop import Outcome
-from localtable.runner.session import RunOptions, Session, open_session
+from localtable.runner.session import Inputs, RunOptions, Session, open_session
 from localtable.runner.transcripts import to_transcript
-from localtable.store import IN_MEMORY, Store, holds_run, locked
+from localtable.runner.wordings import current_wordings
+from localtable.store import IN_MEMORY, Noise, Run, Store, holds_run, locked
 from localtable.types import Panel, Question, Transcript
+from localtable.weights import ModelFiles
 
 NOISE = "noise-peers"
 
@@ -63,33 +67,75 @@ def begin_suite(
         StoreError: Another process works on it, or it is damaged.
     """
     panel = with_engine_arguments(panel, options.engine_arguments)
-    if NOISE in suite.controls and suite.shard != (1, 1):
+    conditions = dict(enumerate(build_conditions(panel, suite.controls), start=1))
+    require_whole(conditions, suite.shard)
+    wording = load_wording(panel.prompts)
+    for condition in conditions.values():
+        check_wording(wording, condition.panel)
+
+    def describe(engine: str, files: Mapping[str, ModelFiles]) -> Run:
+        return describe_run(
+            engine,
+            panel,
+            files,
+            wording,
+            controls=suite.controls,
+            repeats=suite.repeats,
+            shard=suite.shard,
+        )
+
+    begin_run(path, conditions, questions, options, describe)
+
+
+def require_whole(conditions: Mapping[int, Condition], shard: tuple[int, int]) -> None:
+    """Refuse a shard of a run that only the whole suite can have.
+
+    Raises:
+        ConfigError: Noise comes from another question, which may be in another shard.
+    """
+    if shard != (1, 1) and any(condition.noise for condition in conditions.values()):
         raise ConfigError(
             f"a shard can't have the control {NOISE!r}: the question whose turns are the noise may be in another shard",
             hint="Leave the control out, or run the suite whole.",
         )
+
+
+def begin_run(
+    path: Path,
+    conditions: Mapping[int, Condition],
+    questions: Iterable[Question],
+    options: RunOptions,
+    describe: Callable[[str, Mapping[str, ModelFiles]], Run],
+) -> None:
+    """Put a run's inputs into its store; one that holds the same run already is left as it is.
+
+    Args:
+        path: Of the store.
+        conditions: By number, the baseline's debate first.
+        questions: Read once.
+        options: What the command says.
+        describe: Makes the run's inputs out of the engine's kind and the weights by card id.
+
+    Raises:
+        ConfigError: As `begin_suite`, and so the others.
+    """
     # A folder, or another program's file, is refused before a lock is put beside it.
     begun = holds_run(path)
     engine = _engine_of(path) if begun and options.engine == "auto" else choose(options.engine).kind
-    files = {} if engine == "scripted" else find_weights(panel, options.home, say=_say(options))
-    run = describe_run(
-        engine,
-        panel,
-        files,
-        load_wording(panel.prompts),
-        controls=suite.controls,
-        repeats=suite.repeats,
-        shard=suite.shard,
-    )
-    names = [condition.name for condition in conditions_of(run, panel).values()]
-    noise = NOISE if NOISE in suite.controls else None
+    cards = cards_of(conditions.values())
+    files = {} if engine == "scripted" else find_weights(cards, options.home, say=_say(options))
+    run = describe(engine, files)
+    names = [condition.name for condition in conditions.values()]
+    questions = with_votes(questions, [c.panel for c in conditions.values() if c.control == DEBATE])
     with locked(path):
         if not holds_run(path):
-            Store.create(path, run, questions, names, noise=noise, seed=panel.seed).close()
+            variants = {c.name: c.debate for c in conditions.values()} if run.variants else None
+            noise = [Noise(c.name, c.debate, c.panel.seed) for c in conditions.values() if c.noise]
+            Store.create(path, run, questions, names, variants=variants, noise=noise).close()
             return
         # Through a store of its own, so that the questions are compared as they would be stored.
         with Store.create(IN_MEMORY, run, questions, names[:1]) as given, Store.open(path, write=False) as there:
-            stored, now = there.run(), given.run()
+            stored, now = as_written_now(there.run(), str(path)), given.run()
         require_same(stored, now, str(path))
 
 
@@ -130,21 +176,20 @@ class SuiteRun:
         self._reuse = reuse
         run = store.run()
         where = str(store.path)
-        self.panel = panel_of(run, where)
-        self.conditions = conditions_of(run, self.panel)
-        self._wording = wording_of(run, self.panel)
-        self._chosen = Choice(run.engine, options.engine_reason or "the run's own")
+        self.conditions = conditions_of(run, panel_of(run, where))
+        wordings = current_wordings(run, self.conditions)
+        chosen = Choice(run.engine, options.engine_reason or "the run's own")
         choose(run.engine)
         if options.engine not in ("auto", run.engine):
             raise ConfigError(
                 f"{where} was begun with the engine {run.engine!r}, not {options.engine!r}",
                 hint="Leave --engine out, or begin a new store.",
             )
-        self._files = find_run_weights(
-            run, self.panel, options.home, where, otherwise="begin a new store", say=_say(options)
-        )
-        self._options = options
-        self._session: Session | None = None
+        cards = cards_of(self.conditions.values())
+        files = find_run_weights(run, cards, options.home, where, otherwise="begin a new store", say=_say(options))
+        self.inputs = Inputs(self.conditions, chosen, files, wordings)
+        self.options = options
+        self._session: Session[Outcome] | None = None
 
     @property
     def num_turns(self) -> int:
@@ -169,33 +214,23 @@ class SuiteRun:
         Raises:
             LocaltableError: As `Loop.run` and `open_session`.
         """
-        options = self._options if tell is None else replace(self._options, tell=tell)
+        options = self.options if tell is None else replace(self.options, tell=tell)
         if self.store.num_open() == 0:
             return
         try:
             yield from self._run(options)
         except EngineImportError as error:
-            if options.engine != "auto" or self._chosen.kind != "vllm" or self.store.counts().turns:
+            if options.engine != "auto" or self.inputs.chosen.kind != "vllm" or self.store.counts().turns:
                 raise EngineImportError(
                     error.message, hint="Mend the installation, or begin a new store with --engine transformers."
                 ) from None
             # As with a single debate; once there are turns, another engine's would be of another kind.
-            self._chosen = Choice("transformers", error.message)
-            self.store.change_engine(self._chosen.kind)
+            self.inputs = replace(self.inputs, chosen=Choice("transformers", error.message))
+            self.store.change_engine(self.inputs.chosen.kind)
             yield from self._run(options)
 
     def _run(self, options: RunOptions) -> Iterator[Outcome]:
-        with open_session(
-            self.store,
-            self.panel,
-            self.conditions,
-            self._chosen,
-            self._files,
-            self._wording,
-            options,
-            suite=True,
-            reuse=self._reuse,
-        ) as session:
+        with open_session(self.store, self.inputs, options, suite=True, reuse=self._reuse) as session:
             self._session = session
             yield from session.run()
 

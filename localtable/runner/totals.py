@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
+from localtable.protocol import debate_of
 from localtable.runner.inputs import conditions_of, panel_of
 from localtable.store import Store
 from localtable.store.reading import session_counts
+from localtable.types import CONFEDERATE
 
 SECONDS = ("total", "generating", "loading", "outside_engines")
 
 
 def run_totals(store: Store) -> dict[str, Any]:
-    """The run's totals, as the design's contract has them; `this_run` is this process's part."""
-    counts, sessions = store.counts(), store.sessions()
+    """The run's totals, as the design's contract has them; `this_run` is this process's part.
+
+    What was measured behind the run is not of it.
+    """
+    counts = store.counts()
+    sessions = [session for session in store.sessions() if session["kind"] == "run"]
     totals: dict[str, Any] = {
         "debates": dict(counts.debates),
         "turns": counts.turns,
@@ -56,6 +63,10 @@ def condition_totals(store: Store) -> dict[str, dict[str, Any]]:
             "completion_tokens": 0,
             "flops": 0.0,
         }
+    for name, levels in store.query(
+        "SELECT conditions.name, levels FROM conditions JOIN variants ON variants.id = variant"
+    ):
+        found[name]["levels"] = json.loads(levels)
     for name, state, number in store.query(
         "SELECT conditions.name, state, count(*) FROM debates"
         " JOIN conditions ON conditions.id = condition GROUP BY 1, 2"
@@ -85,12 +96,17 @@ def _active(card: Mapping[str, Any]) -> int:
 
 
 def validity(store: Store) -> list[dict[str, Any]]:
-    """By condition, seat and round: how many statements there are, and how many were cut, empty, or named a letter."""
+    """By condition, seat and round: how many statements there are, and how many were cut, empty, or named a letter.
+
+    Those of confederates are scripted, and left out.
+    """
     columns = ("condition", "seat", "round", "turns", "truncated", "empty", "names_letter", "peers_cut")
     rows = store.query(
         "SELECT conditions.name, seat, round, count(*), sum(truncated), sum(texts.text = ''), sum(names_letter),"
         " sum(peers_cut > 0) FROM turns JOIN texts ON texts.id = statement JOIN debates ON debates.id = debate"
-        " JOIN conditions ON conditions.id = condition GROUP BY condition, round, seat ORDER BY condition, round, seat"
+        " JOIN conditions ON conditions.id = condition WHERE turns.model <> ?"
+        " GROUP BY condition, round, seat ORDER BY condition, round, seat",
+        CONFEDERATE,
     )
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
@@ -107,8 +123,9 @@ def matched_samples(store: Store) -> list[dict[str, Any]]:
     for number, condition in conditions.items():
         if condition.control != "self-consistency":
             continue
-        of_debate = sum(_tokens_by_seat(store, 1, number).values())
-        by_seat = _tokens_by_seat(store, number, 1)
+        debate = debate_of(conditions, number)
+        of_debate = sum(_tokens_by_seat(store, debate, number).values())
+        by_seat = _tokens_by_seat(store, number, debate)
         sums = list(accumulate(by_seat.get(seat.name, 0) for seat in condition.panel.seats))
         k = min(range(len(sums)), key=lambda i: abs(sums[i] - of_debate)) + 1 if of_debate else None
         ratio = sums[k - 1] / of_debate if k else None

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
-from localtable.protocol import Condition, Debate
+from localtable.protocol import Condition, Debate, panel_on
 from localtable.runner.inputs import conditions_of, panel_of
 from localtable.runner.manifest import build_manifest
 from localtable.runner.open_debates import replay
-from localtable.store import DebateRow, Run, Store
-from localtable.types import Transcript
+from localtable.store import DebateRow, InfluenceRecord, Run, Store
+from localtable.store.influences import influences_of
+from localtable.types import Influence, Transcript
 
 
 def to_transcript(run: Run, condition: Condition, debate: Debate, session: Mapping[str, Any]) -> Transcript:
@@ -24,12 +27,12 @@ def to_transcript(run: Run, condition: Condition, debate: Debate, session: Mappi
     """
     return Transcript(
         debate.question,
-        condition.panel,
+        panel_on(debate.question, condition.panel),
         debate.repeat,
         debate.rounds,
         debate.verdict,
         condition=condition.name,
-        manifest=build_manifest(run, condition.panel, session, len(debate.question.options)),
+        manifest=build_manifest(run, condition, session, len(debate.question.options)),
     )
 
 
@@ -55,6 +58,37 @@ def finished_transcripts(store: Store, names: Collection[str] | None = None) -> 
 
 
 def stored_debate(store: Store, row: DebateRow, condition: Condition) -> Debate:
-    """A debate out of its turns; a round that is not complete is left out."""
-    debate = Debate(store.question(row.question), condition.panel, row.repeat, view=condition.view)
-    return replay(debate, store.turns(row.id))[0]
+    """A debate out of its turns, with what was measured of them; a round that is not complete is left out."""
+    debate = Debate(store.question(row.question), condition.panel, row.repeat, noise=condition.noise)
+    debate = replay(debate, store.turns(row.id))[0]
+    measured = influences_of(store, row.id)
+    if not measured:
+        return debate
+    rounds = tuple(
+        replace(
+            round_,
+            turns=tuple(
+                replace(turn, influence=_influence(measured.get((round_.number, turn.seat), ())))
+                for turn in round_.turns
+            ),
+        )
+        for round_ in debate.rounds
+    )
+    return replace(debate, rounds=rounds)
+
+
+def _influence(records: Sequence[InfluenceRecord]) -> tuple[Influence, ...]:
+    """What was measured of a turn, peer by peer."""
+    found = {}
+    for peer, of_peer in groupby(records, lambda record: record.peer):
+        by_kind = {record.kind: record for record in of_peer}
+        direct, total = by_kind.get("direct"), by_kind.get("total")
+        found[peer] = Influence(
+            peer,
+            next(iter(by_kind.values())).option,
+            direct.value if direct else None,
+            total.value if total else None,
+            total.standard_error if total else None,
+            total.samples if total else None,
+        )
+    return tuple(found.values())

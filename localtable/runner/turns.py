@@ -6,19 +6,47 @@ prompt is the beginning of the next one's, and its keys and values are still the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from localtable.ballots import Choice, LabelSet, assemble, names_a_letter, read_choice, stated_vote
+from localtable.ballots import (
+    Choice,
+    LabelSet,
+    assemble,
+    ballot_orders,
+    choose,
+    names_a_letter,
+    pooled,
+    read_choice,
+    read_label_mass,
+    replied_vote,
+    stated_vote,
+)
+from localtable.ballots.reply import MAX_TOKENS as MAX_REPLY_TOKENS
 from localtable.engines.base import Completion, Constraint, Origin, Request
 from localtable.errors import PlacementError
+from localtable.prompts import shown_names
 from localtable.protocol import Debate, Draft, Text, Vote, next_step
 from localtable.runner.models import Model
 from localtable.seeds import request_seed
-from localtable.types import Ballot, Sampling, Seat, ShownTurn, Step, Turn, Usage
+from localtable.types import (
+    Ballot,
+    FreeReply,
+    Letter,
+    OrderedBallot,
+    Sampling,
+    Seat,
+    ShownTurn,
+    Step,
+    Turn,
+    Usage,
+    VoteCounts,
+)
 
 BALLOT_SAMPLING = Sampling(temperature=0.0, top_p=1.0, max_tokens=1)
 """One greedy step: the distribution is read, what is drawn decides nothing."""
+REPLY_SAMPLING = Sampling(temperature=0.0, top_p=1.0, max_tokens=MAX_REPLY_TOKENS)
+"""A free reply is the most probable one, as a ballot's vote is."""
 
 
 @dataclass(slots=True)
@@ -33,13 +61,14 @@ class TurnAtWork:
     place: int
     """The turn's 1-based place in the order in which this round is shown."""
     peers: tuple[str, ...]
+    names: Mapping[str, str]
+    """What each seat is called in this turn's prompts, by its own name."""
     draft: Draft
     shown: tuple[ShownTurn, ...] = ()
+    tally: VoteCounts = ()
     peers_cut: int = 0
     prompt_ids: tuple[int, ...] = ()
     """The statement's prompt."""
-    tail_ids: tuple[int, ...] = ()
-    """Everything up to and including the last label that was decoded."""
     tries: int = 0
     """Failures of the present step."""
     step: Step | None = None
@@ -53,6 +82,16 @@ class TurnAtWork:
     charged: bool = False
     """It holds room in its engine's cache."""
 
+    @property
+    def group(self) -> Hashable:
+        """Names those with whom it shares what their prompts begin with: its round."""
+        return (self.debate_id, self.round_number)
+
+    @property
+    def member(self) -> Hashable:
+        """Names it among them."""
+        return self.place
+
     # ── out: requests ─────────────────────────────────────────────────────────────────────────────────────
 
     def next_request(self) -> Request | None:
@@ -61,13 +100,14 @@ class TurnAtWork:
         Raises:
             PlacementError: A peer's turn is longer than was reckoned with and may not be cut.
         """
-        self.step = next_step(self.draft, ballot_at=self.debate.panel.ballot_at, thinking=self.seat.thinking.on)
+        self.step = next_step(self.draft, rule=self.debate.panel.ballot, thinking=self.seat.thinking.on)
         self.said = []
         if self.step is None:
             return None
         prompt, sampling, labels = self._prompt()
         constraint = None
-        if labels is not None:
+        measured = self.step == "label_mass" and labels is not None
+        if labels is not None and not measured:
             meaning = self._meaning(self.step)
             by_id = [(i, name) for ids, name in zip(labels.token_ids, meaning, strict=True) for i in ids]
             constraint = Constraint(labels.regex, tuple(i for i, _ in by_id), tuple(name for _, name in by_id))
@@ -78,7 +118,8 @@ class TurnAtWork:
             seed=self.seed(self.step),
             stop_token_ids=() if labels else self._stop_ids(),
             constraint=constraint,
-            stream=self.stream and labels is None,
+            logprob_token_ids=labels.mass_ids if labels is not None and measured else (),
+            stream=self.stream and self.step in ("thinking", "statement"),
             origin=Origin(
                 self.debate.question.id, self.debate.repeat, self.seat.name, self.round_number, self.step, self._sample
             ),
@@ -95,15 +136,29 @@ class TurnAtWork:
 
     @property
     def _sample(self) -> int:
-        return self.draft.attempts if self.step == "statement" else 0
+        """Which attempt at a statement this is, or which order of a ballot."""
+        return self._sample_of(self.step)
+
+    def _sample_of(self, step: Step | None) -> int:
+        if step == "statement":
+            return self.draft.attempts if self.draft.statement is None else 0
+        return len(self.draft.asked) if step in ("before", "ballot") else 0
+
+    @property
+    def _orders(self) -> tuple[tuple[Letter, ...], ...]:
+        return ballot_orders(self.debate.question.letters, self.debate.panel.ballot)
+
+    @property
+    def _order(self) -> tuple[Letter, ...]:
+        """In which the present ballot lists the options."""
+        return self._orders[self._sample]
 
     def _request_id(self) -> str:
         parts = (self.debate_id, self.round_number, self.seat.name, self.step)
         return "/".join(map(str, (*parts, self._sample, self.tries)))
 
     def seed(self, step: Step) -> int:
-        sample = self.draft.attempts if step == "statement" and self.draft.statement is None else 0
-        debate = self.debate
+        debate, sample = self.debate, self._sample_of(step)
         return request_seed(
             debate.panel.seed, debate.repeat, debate.question.id, self.seat.name, self.round_number, step, sample
         )
@@ -119,7 +174,7 @@ class TurnAtWork:
         match self.step:
             case "before":
                 labels = self.model.labels_for_vote(len(question.options))
-                opened = renderer.ballot_before(question, seat, self.shown, question.letters)
+                opened = renderer.ballot_before(question, self._speaker, self.shown, self._order, self.tally)
                 return opened + labels.prefix_ids, BALLOT_SAMPLING, labels
             case "thinking":
                 bounded = replace(seat.sampling, max_tokens=seat.thinking.max_tokens, min_tokens=0)
@@ -128,15 +183,18 @@ class TurnAtWork:
                 return self._before_statement(), seat.sampling, None
             case "ballot":
                 labels = self.model.labels_for_vote(len(question.options))
-                said = self._before_statement() + self._statement_ids()
-                asked = renderer.ballot_after(question, seat, question.letters)
-                return said + asked + labels.prefix_ids, BALLOT_SAMPLING, labels
+                return self._asked_after(self._order) + labels.prefix_ids, BALLOT_SAMPLING, labels
+            case "label_mass":
+                labels = self.model.labels_for_vote(len(question.options))
+                return self._asked() + labels.prefix_ids, BALLOT_SAMPLING, labels
+            case "free_reply":
+                return self._asked(), REPLY_SAMPLING, None
             case _:
                 return self._persuaded_prompt()
 
     def _opened(self) -> tuple[int, ...]:
         if not self.prompt_ids:
-            self.prompt_ids = self.model.renderer.statement(self.debate.question, self.seat, self.shown)
+            self.prompt_ids = self.model.renderer.statement(self.debate.question, self._speaker, self.shown, self.tally)
         return self.prompt_ids
 
     def _before_statement(self) -> tuple[int, ...]:
@@ -144,6 +202,17 @@ class TurnAtWork:
         if thinking is None:
             return self._opened()
         return self._opened() + thinking.token_ids + self.model.renderer.think_closing(forced=thinking.cut)
+
+    def _asked(self) -> tuple[int, ...]:
+        """Up to where the ballot that counts is answered, the options in the question's own order."""
+        question = self.debate.question
+        if self.draft.ballot is None:
+            return self.model.renderer.ballot_before(question, self._speaker, self.shown, question.letters, self.tally)
+        return self._asked_after(question.letters)
+
+    def _asked_after(self, order: tuple[Letter, ...]) -> tuple[int, ...]:
+        said = self._before_statement() + self._statement_ids()
+        return said + self.model.renderer.ballot_after(self.debate.question, self._speaker, order)
 
     def _statement_ids(self) -> tuple[int, ...]:
         assert self.draft.statement is not None
@@ -155,19 +224,26 @@ class TurnAtWork:
         voted = self.model.labels_for_vote(len(question.options))
         rest = voted.form.format(key=voted.key, label="\0").split("\0")[1]
         labels = self.model.labels_for_peers(len(self.peers))
-        names = dict(zip(labels.labels, self._meaning("persuaded"), strict=True))
-        asked = self.model.renderer.persuaded(question, self.seat, self.draft.previous_vote, vote.letter, names)
+        called = (*(self.names[peer] for peer in self.peers), self.model.renderer.wording.parts.ballot.own_reasoning)
+        names = dict(zip(labels.labels, called, strict=True))
+        asked = self.model.renderer.persuaded(question, self._speaker, self.draft.previous_vote, vote.letter, names)
         closed = tuple(self.model.renderer.tokenizer.encode_plain(rest))
-        return self.tail_ids + closed + asked + labels.prefix_ids, BALLOT_SAMPLING, labels
+        label = voted.token_ids[question.letters.index(vote.letter)][0]
+        return self._asked() + voted.prefix_ids + (label,) + closed + asked + labels.prefix_ids, BALLOT_SAMPLING, labels
 
     def _meaning(self, step: Step) -> tuple[str, ...]:
         if step == "persuaded":
             return (*self.peers, self.model.renderer.wording.parts.ballot.own_reasoning)
-        return self.debate.question.letters
+        return self._order
 
     def prompt_texts(self) -> tuple[str, str]:
         """The words of the statement's prompt: what all seats read, and what this one reads behind it."""
-        return self.model.renderer.statement_texts(self.debate.question, self.seat, self.shown)
+        return self.model.renderer.statement_texts(self.debate.question, self._speaker, self.shown, self.tally)
+
+    @property
+    def _speaker(self) -> Seat:
+        """The seat as its prompts call it."""
+        return replace(self.seat, name=self.names[self.seat.name])
 
     # ── in: completions ───────────────────────────────────────────────────────────────────────────────────
 
@@ -190,17 +266,38 @@ class TurnAtWork:
                 name = self._chosen(self.model.labels_for_peers(len(self.peers)), completion).chosen
                 own = self.model.renderer.wording.parts.ballot.own_reasoning
                 self.draft = draft.after(step, usage, persuaded=None if name == own else name, asked_who=True)
-            case "before":
-                self.draft = draft.after(step, usage, before=self._vote(request, completion))
-            case "ballot":
-                self.draft = draft.after(step, usage, ballot=self._vote(request, completion))
+            case "before" | "ballot":
+                self._take_ballot(step, completion, usage)
+            case "label_mass":
+                labels = self.model.labels_for_vote(len(self.debate.question.options))
+                self.draft = draft.after(step, usage, label_mass=read_label_mass(labels, completion.logprobs))
+            case "free_reply":
+                text = self._said(completion).text
+                reply = FreeReply(text, replied_vote(text, self.debate.question))
+                self.draft = draft.after(step, usage, free_reply=reply)
 
-    def _vote(self, request: Request, completion: Completion) -> Vote:
-        labels = self.model.labels_for_vote(len(self.debate.question.options))
+    def _take_ballot(self, step: Step, completion: Completion, usage: Usage) -> None:
+        """One order's answer; with the last one, the vote."""
+        letters, order = self.debate.question.letters, self._order
+        labels = self.model.labels_for_vote(len(letters))
         choice = self._chosen(labels, completion)
-        token_id = labels.token_ids[self.debate.question.letters.index(choice.chosen)][0]
-        self.tail_ids = (*request.prompt_token_ids, token_id)
-        return Vote(choice.chosen, dict(choice.distribution), choice.tied, token_id)
+        answer = OrderedBallot(order, {letter: choice.distribution[letter] for letter in letters})
+        asked = (*self.draft.asked, answer)
+        if len(asked) < len(self._orders):
+            self.draft = self.draft.after(step, usage, asked=asked)
+            return
+        if len(asked) > 1:
+            choice = choose(pooled(asked, self.debate.panel.ballot), self.seed_of_vote(step))
+        vote = Vote(choice.chosen, dict(choice.distribution), choice.tied, asked if len(asked) > 1 else ())
+        part = "before" if step == "before" else "ballot"
+        self.draft = self.draft.after(step, usage, asked=(), **{part: vote})
+
+    def seed_of_vote(self, step: Step) -> int:
+        """What draws among options that share the first place: of the step, whichever order was asked last."""
+        debate = self.debate
+        return request_seed(
+            debate.panel.seed, debate.repeat, debate.question.id, self.seat.name, self.round_number, step
+        )
 
     def _chosen(self, labels: LabelSet, completion: Completion) -> Choice:
         assert self.step is not None
@@ -238,8 +335,10 @@ class TurnAtWork:
             reasoning=reasoning or None,
             reasoning_truncated=draft.thinking is not None and draft.thinking.cut,
             stated=stated_vote(spoken, question),
-            ballot=_ballot(vote, draft.persuaded),
-            ballot_before=_ballot(before, None) if before else None,
+            ballot=replace(
+                _ballot(vote), persuaded_by=draft.persuaded, label_mass=draft.label_mass, free_reply=draft.free_reply
+            ),
+            ballot_before=_ballot(before) if before else None,
             changed_mind=draft.changed_mind,
             finish_reason="length" if statement.cut else "stop",
             truncated=statement.cut,
@@ -260,8 +359,8 @@ class TurnAtWork:
         return thought.replace(reasoning.start, "").strip(), spoken.strip()
 
 
-def _ballot(vote: Vote, persuaded_by: str | None) -> Ballot:
-    return Ballot(vote.letter, vote.distribution, vote.tied, persuaded_by)
+def _ballot(vote: Vote) -> Ballot:
+    return Ballot(vote.letter, vote.distribution, vote.tied, orders=vote.orders)
 
 
 def begin_turn(debate_id: int, debate: Debate, seat: Seat, model: Model, *, stream: bool) -> TurnAtWork:
@@ -273,22 +372,27 @@ def begin_turn(debate_id: int, debate: Debate, seat: Seat, model: Model, *, stre
     round_number = debate.open_round
     assert round_number is not None
     names = tuple(other.name for other in debate.order)
-    peers = debate.readers_peers(seat.name)
+    peers = debate.readers_peers(seat.name, round_number)
+    called = shown_names(debate.order, debate.panel.visibility, model.renderer.wording)
     draft = Draft(seat.name, round_number, debate.previous_vote(seat.name, round_number), len(peers))
     place = names.index(seat.name) + 1
-    turn = TurnAtWork(debate_id, debate, round_number, seat, model, place, peers, draft, stream=stream)
-    turn.shown, turn.peers_cut = _shown(debate, debate.shown_to(seat.name, round_number), model)
+    turn = TurnAtWork(debate_id, debate, round_number, seat, model, place, peers, called, draft, stream=stream)
+    shown, turn.peers_cut = _shown(debate, seat, debate.shown_to(seat.name, round_number), model)
+    turn.shown = tuple(replace(other, seat=called[other.seat]) for other in shown)
+    turn.tally = debate.tally_shown(round_number)
     return turn
 
 
-def _shown(debate: Debate, turns: Sequence[ShownTurn], model: Model) -> tuple[tuple[ShownTurn, ...], int]:
-    """The previous round's turns as this model reads them, and how many of them had to be cut."""
+def _shown(debate: Debate, seat: Seat, turns: Sequence[ShownTurn], model: Model) -> tuple[tuple[ShownTurn, ...], int]:
+    """The previous round's turns as this seat's model reads them, and how many of them had to be cut."""
     if not turns:
         return (), 0
     bounds = model.shown_bounds(debate.question)
     peers = debate.panel.peers
     if peers.over == "refuse":
-        _refuse_too_long(turns, model, bounds, each=peers.max_tokens is not None)
+        # A bound that the panel names holds for every turn; the computed ones only have to hold together.
+        in_all = None if peers.max_tokens is not None else model.room_for_shown(seat, bounds)
+        _refuse_too_long(turns, model, bounds, in_all)
         return tuple(turns), 0
     shown, num_cut = [], 0
     for turn in turns:
@@ -299,11 +403,10 @@ def _shown(debate: Debate, turns: Sequence[ShownTurn], model: Model) -> tuple[tu
     return tuple(shown), num_cut
 
 
-def _refuse_too_long(turns: Sequence[ShownTurn], model: Model, bounds: Mapping[str, int], *, each: bool) -> None:
-    # A bound that the panel names holds for every turn; the computed ones only have to hold together.
+def _refuse_too_long(turns: Sequence[ShownTurn], model: Model, bounds: Mapping[str, int], in_all: int | None) -> None:
     lengths = {turn.seat: model.renderer.shown_tokens(turn.statement or "") for turn in turns}
     over = [seat for seat, length in lengths.items() if length > bounds[seat]]
-    if not over or (not each and sum(lengths.values()) <= sum(bounds.values())):
+    if not over or (in_all is not None and sum(lengths.values()) <= in_all):
         return
     raise PlacementError(
         f"the turn of {over[0]!r} takes {lengths[over[0]]:,} tokens of {model.card.id}; {bounds[over[0]]:,} were "

@@ -1,9 +1,8 @@
 """What waits for an engine, and what of it goes next.
 
-A ballot goes first, while the blocks of its statement are there; then debates that have begun, so that few are open at
-a time and what they share with their first round may still be cached; then new ones, question by question. At the end
-it is the other way round: new debates have the longest way to go, and begun last they would leave rows empty. Of a
-debate that waits, memory holds its number and no more.
+Debates that have begun go first, so that few are open at a time and what they share with their first round may still be
+cached; then new ones, question by question. At the end it is the other way round: new debates have the longest way to
+go, and begun last they would leave rows empty. Of a debate that waits, memory holds its number and no more.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 
-from localtable.engines.base import Request
 from localtable.store import Store
 
 PAGE = 256
@@ -31,14 +29,12 @@ class Waiting:
             store: Holds the debates.
             num_seats: By condition: how many seats the model has in it; conditions without one are left out.
         """
-        self.ready: deque[Request] = deque()
-        """Requests of turns that are under way."""
         self._begun: deque[int] = deque()
         self._later: deque[int] = deque()
         self._first = _FirstRounds(store, num_seats)
 
     def __bool__(self) -> bool:
-        return bool(self.ready or self._begun or self._later or self._first)
+        return bool(self._begun or self._later or self._first)
 
     def put(self, number: int) -> None:
         """A debate has opened a further round."""

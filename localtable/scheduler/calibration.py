@@ -40,6 +40,8 @@ class Calibration:
     def __init__(self, home: Path) -> None:
         """Nothing is read or made before it is asked for."""
         self._folder = home / FOLDER
+        self._read: dict[str, list[_Found]] = {}
+        """By card id: its files, the oldest first. A plan asks for every layout that it tries."""
 
     def find(self, card: Card, settings: EngineSettings, device: Device) -> Observation | None:
         """What is known of such an engine; None where nothing is.
@@ -49,10 +51,7 @@ class Calibration:
         """
         wanted = _key(card, settings, device)
         exact, similar = None, Observation()
-        for path in sorted(self._folder.glob(f"{glob.escape(card.id)}-{'[0-9a-f]' * DIGITS}.json"), key=_written):
-            found = _read(path)
-            if found is None:
-                continue
+        for found in self._files_of(card.id):
             if found.key == wanted:
                 exact = found.observation
             if _apart_from_lengths(found.key) == _apart_from_lengths(wanted):
@@ -73,11 +72,19 @@ class Calibration:
             found = _read(path) if path.is_file() else None
         known = found.observation if found and found.key == key else Observation()
         data = {"format": FORMAT, "key": key, "observation": asdict(known.updated(seen))}
+        self._read.pop(card.id, None)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_text(path, json.dumps(data, indent=1) + "\n")
         except (OSError, LocaltableError) as error:
             warnings.warn(f"what {card.id} took could not be remembered: {error}", stacklevel=2)
+
+    def _files_of(self, card_id: str) -> list[_Found]:
+        if card_id not in self._read:
+            name = f"{glob.escape(card_id)}-{'[0-9a-f]' * DIGITS}.json"
+            paths = sorted(self._folder.glob(name), key=_written)
+            self._read[card_id] = [found for path in paths if (found := _read(path)) is not None]
+        return self._read[card_id]
 
 
 class _Found(NamedTuple):

@@ -202,7 +202,6 @@ def _corrected(computed: Speed, observed: Observation, settings: EngineSettings)
         prefill = 1 / (observed.prefill_tokens_per_s * computed.prefill_s(1))
     rates = {rows: rate for rows, rate in (observed.decode_tokens_per_s or {}).items() if rows > 0 and rate > 0}
     if rates:
-        # The most rows: what a run spends its time with.
         rows = max(rates)
         decode = 1 / (rates[rows] * computed.decode_s(rows, settings.max_model_len / 2))
     return replace(computed, correction_prefill=prefill, correction_decode=decode)

@@ -1,7 +1,7 @@
 """What there is to compute on: NVIDIA GPUs, Apple's GPU, or the CPU with its memory.
 
-`--gpus` describes machines that aren't there (`gpus.py`) and belongs to planning; what runs, runs on what is found
-here, under the cap of `--device-memory`.
+`--gpus` describes a machine (`gpus.py`). A plan takes it as it is; what runs, runs on what is found here, as if it were
+that machine and no more. `--device-memory` caps each device of either.
 """
 
 from __future__ import annotations
@@ -10,17 +10,21 @@ import math
 import os
 import platform
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from localtable.errors import ConfigError, PlacementError, PrerequisiteError
+from localtable.errors import ConfigError, PrerequisiteError
 
 GIB = 1024**3
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(GiB|GB|MiB|MB)\s*$", re.IGNORECASE)
 _UNITS = {"gib": GIB, "gb": 10**9, "mib": 1024**2, "mb": 10**6}
 
 GPU_SHARE = 0.98
-"""Of a GPU's memory: the most that an engine is started with (`engines/vllm_arguments.py`). The rest is for what
-allocators lose between their blocks."""
+"""Of a GPU's memory: the most that engines are planned into. The rest is for what allocators lose between their
+blocks."""
+SAME_SIZE = 0.99
+"""Of a described size: a device that has so much of it is of that size, since the cards' table (`gpu_table.py`) is
+rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +52,14 @@ class Device:
         return f"cuda:{self.index}" if self.kind == "cuda" else self.kind
 
     @property
+    def empty_bytes(self) -> int:
+        """What engines could be planned into if no other program were on it."""
+        return int(self.total_bytes * GPU_SHARE) if self.kind == "cuda" else self.total_bytes
+
+    @property
     def usable_bytes(self) -> int:
         """What engines may be planned into."""
-        return min(self.free_bytes, int(self.total_bytes * GPU_SHARE)) if self.kind == "cuda" else self.free_bytes
+        return min(self.free_bytes, self.empty_bytes)
 
     @property
     def taken_bytes(self) -> int:
@@ -71,7 +80,7 @@ class Machine:
     """Of the host; where the devices use it as theirs (cpu, mps), the same memory."""
     ram_free_bytes: int
     described: bool = False
-    """It comes from a description; nothing runs on it."""
+    """It comes from a description and was not looked for."""
 
     @property
     def kind(self) -> str:
@@ -103,21 +112,69 @@ def parse_size(text: str) -> int:
     return int(float(match.group(1)) * _UNITS[match.group(2).lower()])
 
 
-def find_machine(cap_bytes: int | None = None) -> Machine:
+def find_machine(cap_bytes: int | None = None, like: Machine | None = None) -> Machine:
     """What engines run on here: the GPUs that this process may use, or the CPU.
 
     Args:
         cap_bytes: At most this much of each device's memory is used.
+        like: A described machine. As many devices are used as it has, and of each and of host memory no more than it
+            has. Where there is no GPU, its devices share out the memory that is free.
 
     Raises:
         ConfigError: CUDA_VISIBLE_DEVICES names a GPU that isn't there.
-        PrerequisiteError: The cap is above what a device has, or a GPU that was there does not answer.
+        PrerequisiteError: The cap or the description is above what is here, or a GPU that was there does not answer.
     """
     from localtable.scheduler.nvidia import nvidia_devices
 
     cpu = _cpu()
     devices = nvidia_devices(cpu.total_bytes, cpu.free_bytes) or [_mps(cpu) or cpu]
-    return Machine(tuple(_capped(device, cap_bytes) for device in devices), cpu.total_bytes, cpu.free_bytes)
+    ram, ram_free = cpu.total_bytes, cpu.free_bytes
+    if like is not None:
+        devices = _gpus_like(devices, like) if devices[0].kind == "cuda" else _shares_like(devices[0], like)
+        ram, ram_free = min(ram, like.ram_bytes), min(ram_free, like.ram_free_bytes)
+    return capped(Machine(tuple(devices), ram, ram_free), cap_bytes)
+
+
+def _gpus_like(devices: Sequence[Device], like: Machine) -> list[Device]:
+    """The first of the GPUs here, each with no more memory than the described one in its place."""
+    if len(like.devices) > len(devices):
+        raise PrerequisiteError(
+            f"--gpus describes {_count(len(like.devices))}, and {_count(len(devices))} can be used here",
+            hint="Describe fewer. CUDA_VISIBLE_DEVICES says which can be used.",
+        )
+    for device, wanted in zip(devices, like.devices, strict=False):
+        if device.total_bytes < wanted.total_bytes * SAME_SIZE:
+            raise PrerequisiteError(
+                f"--gpus describes a device of {wanted.total_bytes / GIB:.1f} GiB where {device} is",
+                hint="Describe a smaller one.",
+            )
+    return [
+        replace(
+            device,
+            total_bytes=min(device.total_bytes, wanted.total_bytes),
+            free_bytes=min(device.free_bytes, wanted.free_bytes),
+        )
+        for device, wanted in zip(devices, like.devices, strict=False)
+    ]
+
+
+def _shares_like(device: Device, like: Machine) -> list[Device]:
+    """Shares of the one memory that is here, one for each described device; each has all the cores."""
+    wanted = sum(share.free_bytes for share in like.devices)
+    if wanted > device.free_bytes:
+        raise PrerequisiteError(
+            f"--gpus describes {_count(len(like.devices))} with {wanted / GIB:.1f} GiB in all, to be shares of the "
+            f"memory of {device}, of which {device.free_bytes / GIB:.1f} GiB are free",
+            hint="Describe smaller or fewer ones, or close other programs.",
+        )
+    return [
+        replace(device, total_bytes=share.total_bytes, free_bytes=share.free_bytes, index=index)
+        for index, share in enumerate(like.devices)
+    ]
+
+
+def _count(devices: int) -> str:
+    return f"{devices} devices" if devices > 1 else "one device"
 
 
 def free_bytes(index: int) -> int:
@@ -131,19 +188,6 @@ def free_bytes(index: int) -> int:
     return nvidia_devices(0, 0)[index].free_bytes
 
 
-def find_device(cap_bytes: int | None = None) -> Device:
-    """The first device that engines run on here.
-
-    Args:
-        cap_bytes: At most this much of its memory is used.
-
-    Raises:
-        ConfigError: As `find_machine`.
-        PrerequisiteError: As `find_machine`.
-    """
-    return find_machine(cap_bytes).devices[0]
-
-
 def capped(machine: Machine, cap_bytes: int | None) -> Machine:
     """A machine of which each device gives at most so much.
 
@@ -151,23 +195,6 @@ def capped(machine: Machine, cap_bytes: int | None) -> Machine:
         PrerequisiteError: The cap is above what a device has.
     """
     return replace(machine, devices=tuple(_capped(device, cap_bytes) for device in machine.devices))
-
-
-def require_room(device: Device, needed_bytes: int, what: str) -> None:
-    """Refuse what a device can't take, and say whether it is too small or too full.
-
-    Raises:
-        PlacementError: `needed_bytes` is above what can be had.
-    """
-    if needed_bytes <= device.usable_bytes:
-        return
-    said = f"{what} needs {needed_bytes / GIB:.1f} GiB, and {device} has {device.usable_bytes / GIB:.1f} GiB to give"
-    if needed_bytes <= int(device.total_bytes * GPU_SHARE):
-        raise PlacementError(
-            f"{said}: other programs hold {device.taken_bytes / GIB:.1f} GiB",
-            hint="Close them, or take another GPU (CUDA_VISIBLE_DEVICES)." if device.kind == "cuda" else "Close them.",
-        )
-    raise PlacementError(said, hint="Take a smaller or a quantised model, or a larger device.")
 
 
 def _capped(device: Device, cap_bytes: int | None) -> Device:

@@ -1,5 +1,7 @@
 """`--gpus SPEC`: machines that are described, not found, so that what a panel would need can be asked anywhere.
 
+A run that is to be as on such a machine takes its part of what is here (`devices.find_machine`).
+
 24GiB        1x24GiB        2xH100-80GB        rtx4090        1xrtx4090,1x48GiB,ram=64GiB        machine.yaml
 """
 

@@ -27,6 +27,7 @@ class InlineEngine(EngineHandle):
         self._waiting: list[FromWorker] = []
         try:
             self._engine = create_engine(spec)
+            self._engine.interrupt = lambda: True  # whoever polls does not wait
             self._waiting.append(Ready(self._engine.info(), 0.0))
         except LocaltableError as error:
             self._waiting.append(Died(error))
@@ -49,6 +50,13 @@ class InlineEngine(EngineHandle):
         if self._engine is not None:
             self._engine.abort(request_ids)
         self._unfinished.difference_update(request_ids)
+
+    def preempt(self, request_ids: Sequence[str]) -> None:
+        if self._engine is not None:
+            preempted = self._engine.preempt(request_ids)
+            self._unfinished.difference_update(event.request_id for event in preempted)
+            self._waiting.append(Events(preempted, time.monotonic()))
+            self._ring()
 
     def sleep(self, level: SleepLevel) -> None:
         self._change(lambda engine: engine.sleep(level), asleep=True)

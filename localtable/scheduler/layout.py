@@ -77,7 +77,7 @@ def lay_out(demands: Sequence[Demand], machine: Machine, *, at_once: int = 1) ->
         PlacementError: A model fits nowhere, not even alone; says what it lacks.
     """
     capacities = machine.capacities
-    ways = {demand.model_id: _narrowest(demand, capacities) for demand in demands}
+    ways = {demand.model_id: _narrowest(demand, machine) for demand in demands}
     devices = _spread(ways, capacities)
     spots = {}
     for model_id, way in ways.items():
@@ -88,42 +88,64 @@ def lay_out(demands: Sequence[Demand], machine: Machine, *, at_once: int = 1) ->
     return spots
 
 
-def _narrowest(demand: Demand, capacities: Sequence[int]) -> Way:
+def _narrowest(demand: Demand, machine: Machine) -> Way:
     """The way over the fewest devices that have room for it."""
     for way in demand.ways:
-        if sum(capacity >= way.least_bytes for capacity in capacities) >= way.num_devices:
+        if _places(way, machine.capacities):
             return way
-    best = min(demand.ways, key=lambda way: way.least_bytes)
-    over = f" on each of {best.num_devices} devices" if best.num_devices > 1 else ""
-    raise PlacementError(
-        f"{demand.model_id} needs {best.least_bytes / GIB:.1f} GiB{over} "
-        f"({best.fixed_bytes / GIB:.1f} GiB apart from its cache); there are "
-        f"{' + '.join(f'{capacity / GIB:.1f}' for capacity in capacities)} GiB",
-        hint="Take a smaller or a quantised model, fewer seats or rounds, or more memory; `localtable plan` says more.",
+    raise _refusal(demand, machine)
+
+
+def _places(way: Way, capacities: Sequence[int]) -> list[tuple[int, ...]]:
+    """Where a way has room: neighbours, since an engine takes its devices in their order."""
+    runs = (range(first, first + way.num_devices) for first in range(len(capacities) - way.num_devices + 1))
+    return [tuple(run) for run in runs if all(capacities[device] >= way.least_bytes for device in run)]
+
+
+def _refusal(demand: Demand, machine: Machine) -> PlacementError:
+    """Why a model fits nowhere: other programs are in its way, or the devices are too small or in the wrong order."""
+    empty = [device.empty_bytes for device in machine.devices]
+    possible = next((way for way in demand.ways if _places(way, empty)), None)
+    way = possible or min(demand.ways, key=lambda way: way.least_bytes)
+    each = f" on each of {way.num_devices} devices side by side" if way.num_devices > 1 else ""
+    needs = (
+        f"{demand.model_id} needs {way.least_bytes / GIB:.1f} GiB{each} "
+        f"({way.fixed_bytes / GIB:.1f} GiB apart from its cache)"
+    )
+    if possible is not None:
+        full = [d for d in machine.devices if d.usable_bytes < way.least_bytes <= d.empty_bytes]
+        held = "; ".join(
+            f"{device} has {device.usable_bytes / GIB:.1f} GiB to give: other programs hold "
+            f"{device.taken_bytes / GIB:.1f} GiB"
+            for device in full
+        )
+        others = "Close them, or take another GPU (CUDA_VISIBLE_DEVICES)."
+        return PlacementError(f"{needs}, and {held}", hint=others if machine.kind == "cuda" else "Close them.")
+    there = " + ".join(f"{capacity / GIB:.1f}" for capacity in machine.capacities)
+    apart = any(sum(size >= way.least_bytes for size in empty) >= way.num_devices for way in demand.ways)
+    return PlacementError(
+        f"{needs}; there are {there} GiB",
+        hint="Order the devices so that the large ones are neighbours (CUDA_VISIBLE_DEVICES)."
+        if apart
+        else "Take a smaller or a quantised model, fewer seats or rounds, or more memory; `localtable plan` says more.",
     )
 
 
 def _spread(ways: dict[str, Way], capacities: Sequence[int]) -> dict[str, tuple[int, ...]]:
-    """Devices for each model: the largest first, each where most memory is left; neighbours for one that is spread."""
+    """Devices for each model: the largest first, each where most memory is left, and of equals the fewest models."""
     left = list(capacities)
+    models = [0] * len(capacities)
     found: dict[str, tuple[int, ...]] = {}
     # A model over several devices has the fewest places to choose from.
     for model_id in sorted(ways, key=lambda m: (-ways[m].num_devices, -ways[m].least_bytes)):
         way = ways[model_id]
-        places = [
-            tuple(range(first, first + way.num_devices))
-            for first in range(len(capacities) - way.num_devices + 1)
-            if all(capacities[d] >= way.least_bytes for d in range(first, first + way.num_devices))
-        ]
-        if not places:
-            raise PlacementError(
-                f"{model_id} is spread over {way.num_devices} devices side by side, each with "
-                f"{way.least_bytes / GIB:.1f} GiB; there are none",
-                hint="Order the devices so that the large ones are neighbours (CUDA_VISIBLE_DEVICES).",
-            )
-        best = max(places, key=lambda devices: min(left[device] for device in devices))
+        best = max(
+            _places(way, capacities),
+            key=lambda place: (min(left[device] for device in place), -sum(models[device] for device in place)),
+        )
         for device in best:
             left[device] -= way.least_bytes
+            models[device] += 1
         found[model_id] = best
     return found
 

@@ -35,6 +35,13 @@ class Abort:
 
 
 @dataclass(frozen=True, slots=True)
+class Preempt:
+    """To the worker: give these requests back, with what they have said."""
+
+    request_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Sleep:
     """To the worker: give back the device's memory."""
 
@@ -85,7 +92,7 @@ class Died:
     """It said nothing: something killed it, and the same again may go well."""
 
 
-ToWorker = Load | Submit | Abort | Sleep | Wake | Close
+ToWorker = Load | Submit | Abort | Preempt | Sleep | Wake | Close
 FromWorker = Ready | Events | Changed | Died
 
 
@@ -105,6 +112,10 @@ class EngineHandle(ABC):
     @abstractmethod
     def abort(self, request_ids: Sequence[str]) -> None:
         """Forget requests; completions that are already on their way still arrive."""
+
+    @abstractmethod
+    def preempt(self, request_ids: Sequence[str]) -> None:
+        """Take requests back: each comes as `Preempted`, or as what it had become by then."""
 
     @abstractmethod
     def sleep(self, level: SleepLevel) -> None:

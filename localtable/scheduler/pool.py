@@ -3,8 +3,9 @@
 The pool holds no queue: an engine that may work is asked what it has room for, and whoever has the work hands over
 that much. So what waits stays where it is ordered best, and prompts are rendered when an engine is about to read them.
 
-Who sits where is decided by `policy.decide`; the pool does it, and tells what happened. On a CPU the awake engines take
-turns, since two that compute on the same cores slow each other down by far more than half.
+Who sits where is decided by `policy.decide`; the pool does it, and tells what happened. Awake engines of one device
+take turns: two that share it run dry later than one after the other would, and on a CPU, where all share the cores,
+they slow each other down by far more than half.
 """
 
 from __future__ import annotations
@@ -15,20 +16,24 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import wait
 from typing import Literal, Protocol
 
-from localtable.engines.base import EngineInfo, EngineSpec, Event, Request, Tokens
+from localtable.engines.base import Completion, EngineInfo, EngineSpec, Event, Request, Tokens
 from localtable.errors import LocaltableError, PlacementError, PrerequisiteError
 from localtable.scheduler import policy
 from localtable.scheduler.clock import Clock
 from localtable.scheduler.devices import GIB
+from localtable.scheduler.durations import Durations
 from localtable.scheduler.messages import Changed, Died, Events, FromWorker, Ready
-from localtable.scheduler.policy import Standing, decide
+from localtable.scheduler.policy import Activate, Standing, decide
 from localtable.scheduler.timeline import Timeline
 from localtable.scheduler.worker import EngineHandle
 
-State = Literal["unloaded", "loading", "awake", "falling asleep", "asleep", "waking"]
+State = Literal["unloaded", "coming", "loading", "awake", "preempting", "falling asleep", "asleep", "waking"]
+"""`coming`: it is chosen, and what is in its place goes; `preempting`: what it runs is taken back, then it goes."""
+Turns = Literal["device", "machine"]
+"""Where one engine at a time generates: on each device, or on all together, since they share the cores."""
 Swap = Literal["none", "sleep_1", "sleep_2", "reload"]
 """How a model makes room: it never has to, it sleeps at level 1 or 2, or it is closed and loaded anew."""
-CHANGING = ("loading", "falling asleep", "waking")
+CHANGING = ("coming", "loading", "preempting", "falling asleep", "waking")
 MAX_LOADS = 3
 """How often in a row loading is tried: of a model that was loaded before, or whose worker was killed as it loaded."""
 MEMORY_WAIT_S = 60.0
@@ -101,7 +106,9 @@ class Placement:
     load_s: float = 1.0
     """Seconds that a load is expected to take; after the first one, what it took counts."""
     turn_s: float = 1.0
-    """Seconds of work that a turn is expected to be."""
+    """Seconds of work that a turn is expected to be, among as many as the engine works on at once."""
+    alone_s: float = 1.0
+    """Seconds that a turn is expected to take by itself."""
     swap: Swap = "reload"
     asleep_bytes: int = 0
     """What it keeps on each of its devices while it sleeps."""
@@ -150,13 +157,24 @@ class Slot:
     handle: EngineHandle | None = None
     state: State = "unloaded"
     info: EngineInfo | None = None
-    running: set[str] = field(default_factory=set)
+    running: dict[str, float] = field(default_factory=dict)
+    """Requests that it has, and since when."""
+    durations: Durations = field(default_factory=Durations)
     since: float = 0.0
     activations: int = 0
     failed_loads: int = 0
     """In a row."""
+    lacking_since: float | None = None
+    """Since when the memory for it is waited for."""
     prefetched: bool = False
     """Its weights have been asked for since it was loaded last."""
+
+    def rest_s(self) -> float:
+        """How much longer what it runs is expected to take."""
+        if not self.running:
+            return 0.0
+        now, began = time.monotonic(), self.running.values()
+        return max(self.durations.rest_s(now - at) for at in (min(began), max(began)))
 
 
 class EnginePool:
@@ -168,7 +186,7 @@ class EnginePool:
         *,
         capacities: Sequence[int],
         start: Callable[[EngineSpec], EngineHandle],
-        take_turns: bool,
+        turns: Turns | None,
         free_bytes: Callable[[int], int] | None = None,
         prefetch: Callable[[EngineSpec], object] | None = None,
     ) -> None:
@@ -178,7 +196,7 @@ class EnginePool:
             placements: By model id, in the panel's order.
             capacities: Bytes that engines may take, by device.
             start: Makes a handle from a spec.
-            take_turns: Whether only one engine at a time generates.
+            turns: Where one engine at a time generates; None: they do as they like.
             free_bytes: What a device says is free, where it can be asked: before an engine takes memory that another
                 has given back, it must be there.
             prefetch: Has a model's weights read into memory while others generate; returns at once.
@@ -196,12 +214,14 @@ class EnginePool:
         self.slots = {m: Slot(placement, placement.load_s, placement.wake_s) for m, placement in placements.items()}
         self._capacities = tuple(capacities)
         self._start = start
-        self._take_turns = take_turns
-        self._turn: str | None = None
+        self._turns = turns
+        self._turn: dict[int, str] = {}
+        """Whose turn it is, by device."""
+        self._swaps: list[Activate] = []
+        """What is decided and waits for room."""
         self._death: LocaltableError | None = None
         self._free_bytes = free_bytes
         self._prefetch = prefetch
-        self._lacking_since: float | None = None
         self.clock = Clock()
         self.timeline = Timeline()
 
@@ -243,13 +263,14 @@ class EnginePool:
             generated_until=generated_until,
         )
 
-    def abort(self, model_id: str, request_ids: Iterable[str]) -> None:
+    def abort(self, model_id: str, request_ids: Set[str]) -> None:
         """Forget requests that are running."""
         slot = self.slots[model_id]
-        running = sorted(slot.running.intersection(request_ids))
+        running = sorted(slot.running.keys() & request_ids)
         if slot.handle is not None and running:
             slot.handle.abort(running)
-        slot.running.difference_update(running)
+        for request_id in running:
+            del slot.running[request_id]
 
     def close(self) -> None:
         """End all engines; safe to call twice."""
@@ -260,27 +281,52 @@ class EnginePool:
 
     def _place(self, supply: Supply) -> Iterable[str]:
         """Begin the changes that may begin now; yields the models that load or wake."""
+        # One that died asleep before its turn came is no more what was decided.
+        self._swaps = [swap for swap in self._swaps if self.slots[swap.model_id].state == "coming"]
+        for swap in list(self._swaps):
+            if self._has_room(swap):
+                self._swaps.remove(swap)
+                self._activate(swap.model_id)
+                yield swap.model_id
         while any(slot.state in ("unloaded", "asleep") for slot in self.slots.values()):
             standings = self._standings(supply)
             action = decide(standings, self._capacities)
             if action is None:
                 self._look_ahead(standings)
                 return
+            # Chosen once and for all: asked again once there is room, the rule might bring back who was just preempted.
+            self.slots[action.model_id].state = "coming"
             for model_id in action.instead_of:
-                self._put_away(model_id, close=action.close)
-            if any(self.slots[model_id].state == "falling asleep" for model_id in action.instead_of):
-                return  # the rule is asked again when they sleep
-            if not self._memory_is_there(self.slots[action.model_id]):
-                return
-            self._activate(action.model_id)
-            yield action.model_id
+                self._begin_to_leave(model_id, close=action.close)
+            if self._has_room(action):
+                self._activate(action.model_id)
+                yield action.model_id
+            else:
+                self._swaps.append(action)
+
+    def _begin_to_leave(self, model_id: str, *, close: bool) -> None:
+        slot = self.slots[model_id]
+        if slot.running and slot.handle is not None:
+            slot.state = "preempting"
+            slot.handle.preempt(sorted(slot.running))
+        else:
+            self._put_away(model_id, close=close)
+
+    def _has_room(self, swap: Activate) -> bool:
+        """Whether all have left in whose place a model comes, and the memory is there."""
+        for model_id in swap.instead_of:
+            other = self.slots[model_id]
+            if other.state == "preempting" and not other.running:
+                self._put_away(model_id, close=swap.close)
+            if other.state in ("preempting", "falling asleep"):
+                return False
+        return self._memory_is_there(self.slots[swap.model_id])
 
     def _activate(self, model_id: str) -> None:
         slot = self.slots[model_id]
         slot.since = time.monotonic()
         slot.activations += 1
-        if slot.state == "asleep":
-            assert slot.handle is not None
+        if slot.handle is not None:
             slot.handle.wake()
             slot.state = "waking"
         else:
@@ -318,14 +364,14 @@ class EnginePool:
         """
         if self._free_bytes is None:
             return True
-        kept = slot.placement.asleep_bytes if slot.state == "asleep" else 0
+        kept = slot.placement.asleep_bytes if slot.handle is not None else 0
         needed = slot.placement.total_bytes - kept
         free = min(self._free_bytes(device) for device in slot.placement.devices)
         if free >= needed:
-            self._lacking_since = None
+            slot.lacking_since = None
             return True
-        self._lacking_since = self._lacking_since or time.monotonic()
-        if time.monotonic() - self._lacking_since > MEMORY_WAIT_S:
+        slot.lacking_since = slot.lacking_since or time.monotonic()
+        if time.monotonic() - slot.lacking_since > MEMORY_WAIT_S:
             raise PrerequisiteError(
                 f"{slot.placement.spec.model_id} needs {needed / GIB:.1f} GiB of device memory; "
                 f"{free / GIB:.1f} GiB are free, and no more came within {MEMORY_WAIT_S:.0f} s",
@@ -343,6 +389,7 @@ class EnginePool:
     def _standing(self, model_id: str, supply: Supply, awake: Set[str], *, at_work: bool) -> Standing:
         slot, outlook = self.slots[model_id], supply.outlook(model_id, awake)
         waiting = max(outlook.waiting - len(slot.running), 1) if supply.has_work(model_id) else 0
+        coming = outlook.coming if at_work else 0
         return Standing(
             model_id,
             _STATES.get(slot.state, "changing"),
@@ -351,16 +398,24 @@ class EnginePool:
             slot.placement.asleep_bytes,
             running=len(slot.running),
             waiting=waiting,
-            coming=outlook.coming if at_work else 0,
+            coming=coming,
             waiting_s=waiting * slot.placement.turn_s,
+            rest_s=slot.rest_s() if not (waiting or coming) else 0.0,
             activate_s=slot.wake_s if slot.state == "asleep" else slot.load_s,
             return_s=(slot.wake_s if slot.placement.sleeps else slot.load_s) if outlook.left else 0.0,
+            turn_s=slot.placement.alone_s,
+            rows=slot.placement.spec.max_num_seqs,
         )
 
     def _unload(self, model_id: str) -> None:
         slot = self.slots[model_id]
         if slot.handle is not None:
-            slot.handle.close()
+            # All that an engine holds is free the moment its process is gone, and vLLM takes 2 to 5 s to end by itself
+            # (docs/benchmarks.md). Ranks of several devices share memory that outlives them if they are killed.
+            if len(slot.placement.devices) == 1:
+                slot.handle.kill()
+            else:
+                slot.handle.close()
         slot.handle, slot.state = None, "unloaded"
         self.timeline.end(model_id)
 
@@ -369,20 +424,25 @@ class EnginePool:
     def _dispatch(self, supply: Supply) -> None:
         awake = [m for m, slot in self.slots.items() if slot.state == "awake"]
         ready = [m for m in awake if self.slots[m].running or supply.has_work(m)]
-        if self._take_turns and ready:
-            if self._turn not in ready:
-                self._turn = ready[0]
-            ready = [self._turn]
-        for model_id in ready:
+        for model_id in ready if self._turns is None else self._have_the_turn(ready):
             slot = self.slots[model_id]
             assert slot.info is not None and slot.handle is not None
             batch = supply.take(model_id, slot.info, len(slot.running))
             if batch:
-                slot.running.update(request.request_id for request in batch)
-                slot.since = time.monotonic()
+                slot.running.update(dict.fromkeys((request.request_id for request in batch), time.monotonic()))
                 slot.handle.submit(batch)
                 if self.timeline.phase(model_id) != "generate":
                     self.timeline.begin(model_id, slot.placement.devices, "generate")
+
+    def _have_the_turn(self, ready: Sequence[str]) -> list[str]:
+        """Who had it keeps it until there is nothing for it to do; then the first in panel order that has work."""
+        turn = {device: model_id for device, model_id in self._turn.items() if model_id in ready}
+        for model_id in ready:
+            devices = self.slots[model_id].placement.devices if self._turns == "device" else (0,)
+            if turn.keys().isdisjoint(devices):
+                turn.update(dict.fromkeys(devices, model_id))
+        self._turn = turn
+        return [model_id for model_id in ready if model_id in turn.values()]
 
     def _wait(self, timeout_s: float) -> list[tuple[str, FromWorker]]:
         handles = {m: slot.handle for m, slot in self.slots.items() if slot.handle is not None}
@@ -408,7 +468,9 @@ class EnginePool:
             return self._died(model_id, slot, message)
         for event in message.events:
             if not isinstance(event, Tokens):
-                slot.running.discard(event.request_id)
+                began = slot.running.pop(event.request_id, None)
+                if began is not None and isinstance(event, Completion):
+                    slot.durations.add(message.at - began)
         if not slot.running:
             self.timeline.end(model_id)
         return [Generated(model_id, event) for event in message.events]

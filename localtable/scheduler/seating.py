@@ -115,7 +115,7 @@ def seat_all(
             # The transformers engine can't sleep, and no engine can on a CPU.
             swap = "reload"
             if wish.kind == "vllm" and machine.kind == "cuda":
-                level = choose_sleep_level(taken, ram, wish.card.id)
+                level = choose_sleep_level(taken, ram)
                 ram -= taken.host_asleep if level == 1 else 0
                 swap = "sleep_1" if level == 1 else "sleep_2"
         seated[wish.card.id] = Seated(

@@ -20,6 +20,10 @@ class Interval:
     """Since the timeline began."""
     ended_s: float
 
+    @property
+    def seconds(self) -> float:
+        return self.ended_s - self.began_s
+
 
 @dataclass(slots=True)
 class Timeline:

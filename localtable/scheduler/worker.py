@@ -35,6 +35,7 @@ from localtable.scheduler.messages import (
     Events,
     FromWorker,
     Load,
+    Preempt,
     Ready,
     Sleep,
     Submit,
@@ -93,6 +94,9 @@ class EngineProcess(EngineHandle):
 
     def abort(self, request_ids: Sequence[str]) -> None:
         self._send(Abort(tuple(request_ids)))
+
+    def preempt(self, request_ids: Sequence[str]) -> None:
+        self._send(Preempt(tuple(request_ids)))
 
     def sleep(self, level: SleepLevel) -> None:
         self._send(Sleep(level))

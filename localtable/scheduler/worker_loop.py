@@ -28,6 +28,7 @@ from localtable.scheduler.messages import (
     Events,
     FromWorker,
     Load,
+    Preempt,
     Ready,
     Sleep,
     Submit,
@@ -122,6 +123,10 @@ def _serve(pipe: Connection, inbox: _Inbox, engine: Engine) -> None:
             elif isinstance(message, Abort):
                 engine.abort(message.request_ids)
                 unfinished.difference_update(message.request_ids)
+            elif isinstance(message, Preempt):
+                preempted = engine.preempt(message.request_ids)
+                unfinished.difference_update(event.request_id for event in preempted)
+                pipe.send(Events(preempted, time.monotonic()))
             elif isinstance(message, Sleep | Wake):
                 pipe.send(_change(engine, message))
             elif isinstance(message, Close):

@@ -1,7 +1,19 @@
 """One run on disk: its inputs, every finished turn, every token that decided something."""
 
 from localtable.store.file import IN_MEMORY, holds_run, locked
-from localtable.store.rows import Counts, DebateRow, Generation, Key, Run, TurnRecord
+from localtable.store.rows import (
+    Counts,
+    DebateRow,
+    Generation,
+    InfluenceRecord,
+    Key,
+    Noise,
+    ProbeRecord,
+    Run,
+    SessionKind,
+    TurnRecord,
+    VariantRow,
+)
 from localtable.store.store import Store
 
 __all__ = [
@@ -9,10 +21,15 @@ __all__ = [
     "Counts",
     "DebateRow",
     "Generation",
+    "InfluenceRecord",
     "Key",
+    "Noise",
+    "ProbeRecord",
     "Run",
+    "SessionKind",
     "Store",
     "TurnRecord",
+    "VariantRow",
     "holds_run",
     "locked",
 ]

@@ -18,7 +18,7 @@ DEBATE = (
 )
 GENERATION = (
     "key, model, identity, request_sha256, prompt_sha256, seed, prompt_tokens, cached_tokens, completion_tokens,"
-    " token_ids, finish_reason, stop_token_id, logprobs, seconds, origin"
+    " token_ids, finish_reason, stop_token_id, logprobs, seconds, origin, preempted_at"
 )
 
 
@@ -41,7 +41,7 @@ def to_debate(row: Sequence[Any]) -> DebateRow:
 def to_generation(row: Sequence[Any]) -> Generation:
     """A generation out of its row."""
     key, model, identity, request, prompt, seed = row[:6]
-    packed, finish_reason, stop, logprobs, seconds, origin = row[9:]
+    packed, finish_reason, stop, logprobs, seconds, origin, preempted_at = row[9:]
     return Generation(
         Key(key, identity, request, prompt, seed),
         model,
@@ -54,13 +54,14 @@ def to_generation(row: Sequence[Any]) -> Generation:
         logprobs={int(token_id): value for token_id, value in json.loads(logprobs).items()},
         seconds=seconds,
         origin=origin,
+        preempted_at=tuple(json.loads(preempted_at)),
     )
 
 
 def to_turn(
-    row: Sequence[Any], ballots: Mapping[bool, Ballot], usage: Mapping[str, Usage], token_ids: tuple[int, ...]
+    row: Sequence[Any], ballots: Mapping[bool, Ballot], usage: Mapping[str, Usage], token_ids: tuple[int, ...] | None
 ) -> Turn:
-    """A turn out of its row, its ballots (the one that counts under True) and its statement's ids."""
+    """A turn out of its row, its ballots (the one that counts under True) and its statement's ids, if it has any."""
     _, _, seat, position, statement, reasoning, reasoning_cut, stated, changed, finish, cut, seed, *rest = row
     attempts, names_letter, peers_cut = rest
     return Turn(

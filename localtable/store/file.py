@@ -22,6 +22,7 @@ MIGRATIONS = sorted((Path(__file__).parent / "migrations").glob("*.sql"))
 VERSION = len(MIGRATIONS)
 IN_MEMORY = Path(":memory:")
 BUSY_TIMEOUT_S = 30.0
+RECOVER = "Go back to a copy; `sqlite3 FILE .recover` saves what can be read."
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
@@ -200,6 +201,9 @@ class translated:
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, sqlite3.Error):
             _raise(error, self.path)
+        if isinstance(error, UnicodeDecodeError):
+            # SQLite quotes what it stumbled over, and the quotation is no text either.
+            raise StoreError(f"{self.path} is damaged: what SQLite says of it can't be read", hint=RECOVER) from error
 
 
 def _raise(error: sqlite3.Error, path: Path) -> NoReturn:
@@ -219,10 +223,7 @@ def _raise(error: sqlite3.Error, path: Path) -> NoReturn:
     elif name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         raised = StoreError(f"{path} is locked by another program: {error}", hint="Close what has it open.")
     elif name.startswith("SQLITE_CORRUPT"):
-        raised = StoreError(
-            f"{path} is damaged: {error}",
-            hint="Go back to a copy; `sqlite3 FILE .recover` saves what can be read.",
-        )
+        raised = StoreError(f"{path} is damaged: {error}", hint=RECOVER)
     else:
         raised = StoreError(
             f"{path} can't be used as a store: {error}",

@@ -21,9 +21,12 @@ from localtable.store.store import Store
 Rekey = Callable[[str, bytes, bytes, int | None], bytes]
 """A generation's key out of its stored parts."""
 
-WHOLE = ("questions", "conditions")
+WHOLE = ("questions", "variants", "conditions")
 """Tables that are the same in every shard."""
-COPIED = ("sessions", "debates", "texts", "generations", "turns", "steps", "ballots", "timeline")
+COPIED = (
+    *("sessions", "debates", "texts", "generations", "turns", "steps", "ballots", "ballot_orders", "timeline"),
+    *("probes", "probe_steps", "influences"),
+)
 """Tables that every shard adds to, what is referred to first."""
 
 
@@ -125,6 +128,7 @@ class _Copy:
         self._rekey = rekey
         (self._session,) = connection.execute("SELECT coalesce(max(id), 0) FROM sessions").fetchone()
         (self._turn,) = connection.execute("SELECT coalesce(max(id), 0) FROM turns").fetchone()
+        (self._probe,) = connection.execute("SELECT coalesce(max(id), 0) FROM probes").fetchone()
         (self._uuid,) = next(source.query("SELECT uuid FROM run"))
         self._moved: dict[bytes, bytes] = {}
         """Keys whose answers differ from the ones that are there: rare, so memory may hold them."""
@@ -143,13 +147,18 @@ class _Copy:
         }
         place = "(SELECT id FROM texts WHERE sha256 = ?)"
         self._rows("turns", {"id": "id + :turn", "session": session, **said}, dict.fromkeys(said, place))
-        self._steps()
+        self._steps("steps", "turn")
         self._rows("ballots", {"turn": "turn + :turn"})
+        self._rows("ballot_orders", {"turn": "turn + :turn"})
         self._rows("timeline", {"session": session})
+        self._rows("probes", {"id": "id + :probe", "turn": "turn + :turn", "session": session})
+        self._steps("probe_steps", "probe")
+        self._rows("influences", {"turn": "turn + :turn"})
 
     def _select(self, table: str, columns: Sequence[str], changed: dict[str, str]) -> Iterator[tuple[Any, ...]]:
         read = ", ".join(changed.get(name, name) for name in columns)
-        read = read.replace(":session", str(self._session)).replace(":turn", str(self._turn))
+        for name, number in ((":session", self._session), (":turn", self._turn), (":probe", self._probe)):
+            read = read.replace(name, str(number))
         return self._source.query(f"SELECT {read} FROM {table} ORDER BY 1")
 
     def _rows(self, table: str, changed: dict[str, str], places: dict[str, str] | None = None) -> None:
@@ -178,17 +187,17 @@ class _Copy:
             self._moved[row[columns.index("key")]] = values["key"] = self._rekey(*parts)
             _insert(self._connection, "generations", columns, [tuple(values.values())])
 
-    def _steps(self) -> None:
-        columns = _columns(self._connection, "steps")
+    def _steps(self, table: str, of: str) -> None:
+        columns = _columns(self._connection, table)
         place = columns.index("generation")
-        changed = {"turn": "turn + :turn", "generation": "(SELECT key FROM generations WHERE id = generation)"}
+        changed = {of: f"{of} + :{of}", "generation": "(SELECT key FROM generations WHERE id = generation)"}
 
         def keyed() -> Iterator[tuple[Any, ...]]:
-            for row in self._select("steps", columns, changed):
+            for row in self._select(table, columns, changed):
                 yield (*row[:place], self._moved.get(row[place], row[place]), *row[place + 1 :])
 
         found = {"generation": "(SELECT id FROM generations WHERE key = ?)"}
-        _insert(self._connection, "steps", columns, keyed(), found)
+        _insert(self._connection, table, columns, keyed(), found)
 
 
 _ANSWERS = ("token_ids", "finish_reason", "stop_token_id", "logprobs")

@@ -4,9 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-from localtable.types import FinishReason, Turn, Verdict
+from localtable.types import FinishReason, InfluenceKind, Letter, Turn, Verdict
+
+SessionKind = Literal["run", "influence"]
+"""What a process worked at: the debates, or what is measured behind them."""
+
+
+@dataclass(frozen=True, slots=True)
+class VariantRow:
+    """A variant of a sweep."""
+
+    name: str
+    """That of its debate's condition."""
+    levels: Mapping[str, str]
+    """By factor."""
+    panel: Mapping[str, Any]
+    prompts_name: str
+    prompts_sha256: str
+    prompts: Mapping[str, Any]
+
+
+class Noise(NamedTuple):
+    """A condition whose debates take their peers' turns from debates on other questions."""
+
+    condition: str
+    debate: str
+    """The condition that those are held under."""
+    seed: int
+    """Says who is whose partner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +42,7 @@ class Run:
 
     engine: str
     panel: Mapping[str, Any]
+    """In a sweep the baseline's, and so the wording."""
     cards: Mapping[str, Any]
     """By card id, as a card's file."""
     weights: Mapping[str, Any]
@@ -28,6 +56,9 @@ class Run:
     num_shards: int = 1
     questions_sha256: str = ""
     """Filled in by the store, which reads them."""
+    sweep: Mapping[str, Any] | None = None
+    """What a sweep says beside its variants; None: a plain suite."""
+    variants: tuple[VariantRow, ...] = ()
     uuid: str = ""
     created: str = ""
 
@@ -75,6 +106,8 @@ class Generation:
     seconds: float | None
     origin: str | None = None
     """The run that it was taken over from."""
+    preempted_at: tuple[int, ...] = ()
+    """Tokens that it had said each time that it was preempted: behind each, another seed draws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +124,41 @@ class TurnRecord:
     """Step and generation, in order."""
     reused: bool
     """No engine worked for it: every generation was there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRecord:
+    """A turn's ballot, asked once more."""
+
+    turn: int
+    """Its number in the store."""
+    kind: InfluenceKind
+    replaced: str | None
+    """The peer in whose place a neutral turn was shown; None: as the seat has read it."""
+    sample: int
+    distribution: Mapping[Letter, float]
+    steps: tuple[tuple[str, int], ...]
+    """Step and generation, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class InfluenceRecord:
+    """What a turn's probes say of one peer."""
+
+    turn: int
+    peer: str
+    kind: InfluenceKind
+    option: Letter
+    """What the peer had voted for in the round that was read."""
+    base: Mapping[Letter, float]
+    """Everybody shown; the mean over samples."""
+    without: Mapping[Letter, float]
+    """The same with the peer replaced."""
+    value: float
+    """How much more probable the option is with the peer than without."""
+    standard_error: float | None
+    """Of the mean over samples; None of `direct`, which has one."""
+    samples: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ from localtable.store.conversion import (
     unpack,
 )
 from localtable.store.file import connect, create, translated
-from localtable.store.rows import Counts, DebateRow, Generation, Run, TurnRecord
-from localtable.types import PART_OF_STEP, Ballot, Question, Turn, Usage, Verdict
+from localtable.store.rows import Counts, DebateRow, Generation, Noise, Run, SessionKind, TurnRecord, VariantRow
+from localtable.types import PART_OF_STEP, Ballot, FreeReply, OrderedBallot, Question, Turn, Usage, Verdict
 
 MAX_RECENT_TEXTS = 64
 
@@ -69,8 +69,8 @@ class Store:
         questions: Iterable[Question],
         conditions: Sequence[str],
         *,
-        noise: str | None = None,
-        seed: int = 0,
+        variants: Mapping[str, str] | None = None,
+        noise: Iterable[Noise] = (),
     ) -> Self:
         """A new store with a run's inputs and a row for every debate, all of it or nothing.
 
@@ -79,8 +79,8 @@ class Store:
             run: The inputs but for the questions.
             questions: Read one by one; their place is their number.
             conditions: Names, the debate first.
-            noise: The condition, if any, whose debates take their peers' turns from another question's.
-            seed: Of the run, for who is whose partner.
+            variants: In a sweep: by condition the variant that it belongs to.
+            noise: Conditions whose debates take their peers' turns from another question's.
 
         Raises:
             ConfigError: The place can't be written; a question's id stands twice; there is no question.
@@ -89,7 +89,7 @@ class Store:
         with store._whole_transaction():
             inputs.insert_questions(store._connection, questions)
             inputs.insert_run(store._connection, run)
-            inputs.insert_debates(store._connection, run, conditions, noise, seed)
+            inputs.insert_debates(store._connection, run, conditions, variants or {}, noise)
         return store
 
     def close(self) -> None:
@@ -130,7 +130,15 @@ class Store:
             questions_sha256=row[12],
             shard=row[13],
             num_shards=row[14],
+            sweep=None if row[15] is None else json.loads(row[15]),
+            variants=tuple(self._variants()),
         )
+
+    def _variants(self) -> Iterator[VariantRow]:
+        for name, levels, panel, prompts_name, sha256, prompts in self._rows(
+            "SELECT name, levels, panel, prompts_name, prompts_sha256, prompts FROM variants ORDER BY id"
+        ):
+            yield VariantRow(name, json.loads(levels), json.loads(panel), prompts_name, sha256, json.loads(prompts))
 
     def change_engine(self, kind: str) -> None:
         """Give a run that has no turns yet another engine; committed at once."""
@@ -161,11 +169,12 @@ class Store:
 
     # ── sessions ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def begin_session(self, facts: Mapping[str, Any]) -> int:
+    def begin_session(self, facts: Mapping[str, Any], kind: SessionKind = "run") -> int:
         """Note that a process works on the run from now on; committed at once."""
         with self._whole_transaction():
             cursor = self._connection.execute(
-                "INSERT INTO sessions (uuid, started, facts) VALUES (?, ?, ?)", (uuid.uuid4().hex, now(), dump(facts))
+                "INSERT INTO sessions (uuid, started, facts, kind) VALUES (?, ?, ?, ?)",
+                (uuid.uuid4().hex, now(), dump(facts), kind),
             )
         self._session = cursor.lastrowid
         assert self._session is not None
@@ -195,7 +204,7 @@ class Store:
 
     def sessions(self) -> list[dict[str, Any]]:
         """All sessions, the first one first, as plain data."""
-        plain, written = ("id", "uuid", "started", "ended"), ("facts", "seconds", "activations")
+        plain, written = ("id", "uuid", "started", "ended", "kind"), ("facts", "seconds", "activations")
         rows = self._rows(f"SELECT {', '.join(plain + written)} FROM sessions ORDER BY id")
         return [
             dict(zip(plain, row, strict=False)) | dict(zip(written, map(json.loads, row[len(plain) :]), strict=True))
@@ -267,7 +276,8 @@ class Store:
         """
         key = generation.key
         cursor = self._write(
-            f"INSERT INTO generations ({GENERATION}, session) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO generations ({GENERATION}, session)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 key.sha256,
                 generation.model,
@@ -284,6 +294,7 @@ class Store:
                 dump(generation.logprobs),
                 generation.seconds,
                 generation.origin,
+                dump(generation.preempted_at),
                 self._session,
             ),
         )
@@ -330,14 +341,15 @@ class Store:
         assert number is not None
         steps = [(number, place, step, generation) for place, (step, generation) in enumerate(record.steps)]
         self._connection.executemany("INSERT INTO steps VALUES (?, ?, ?, ?)", steps)
-        before_counts = all(step != "ballot" for step, _ in record.steps)
+        # A confederate's vote has no step, and stands behind what it says.
+        before_counts = bool(record.steps) and all(step != "ballot" for step, _ in record.steps)
         self._ballot(number, "before" if before_counts else "after", turn.ballot, counts=True)
         if turn.ballot_before is not None:
             self._ballot(number, "before", turn.ballot_before, counts=False)
 
     def _ballot(self, turn: int, at: str, ballot: Ballot, *, counts: bool) -> None:
         self._write(
-            "INSERT INTO ballots VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO ballots VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 turn,
                 at,
@@ -347,7 +359,13 @@ class Store:
                 dump(ballot.distribution),
                 ballot.persuaded_by,
                 ballot.label_mass,
+                ballot.free_reply.text if ballot.free_reply else None,
+                ballot.free_reply.vote if ballot.free_reply else None,
             ),
+        )
+        self._connection.executemany(
+            "INSERT INTO ballot_orders VALUES (?, ?, ?, ?, ?)",
+            [(turn, at, i, "".join(o.order), dump(o.distribution)) for i, o in enumerate(ballot.orders)],
         )
 
     def _text(self, text: str) -> int:
@@ -370,7 +388,7 @@ class Store:
         ballots = self._ballots(debate)
         usage, ids = self._usage(debate)
         return [
-            (row[1], to_turn(row, ballots[row[0]], usage[row[0]], ids[row[0]]))
+            (row[1], to_turn(row, ballots[row[0]], usage.get(row[0], {}), ids.get(row[0])))
             for row in self._rows(
                 "SELECT turns.id, round, seat, position, said.text, thought.text, reasoning_truncated, stated,"
                 " changed_mind, finish_reason, truncated, seed, attempts, names_letter, peers_cut"
@@ -382,12 +400,27 @@ class Store:
 
     def _ballots(self, debate: int) -> dict[int, dict[bool, Ballot]]:
         found: dict[int, dict[bool, Ballot]] = {}
-        for turn, counts, vote, tied, distribution, by, mass in self._rows(
-            "SELECT turn, counts, vote, tied, distribution, persuaded_by, label_mass FROM ballots"
-            " WHERE turn IN (SELECT id FROM turns WHERE debate = ?)",
+        orders: dict[tuple[int, str], list[OrderedBallot]] = {}
+        of_debate = "WHERE turn IN (SELECT id FROM turns WHERE debate = ?)"
+        for turn, at, listed, distribution in self._rows(
+            f"SELECT turn, at, listed, distribution FROM ballot_orders {of_debate} ORDER BY turn, at, number", debate
+        ):
+            answer = OrderedBallot(tuple(listed), json.loads(distribution))
+            orders.setdefault((turn, at), []).append(answer)
+        for turn, at, counts, vote, tied, distribution, by, mass, reply, reply_vote in self._rows(
+            "SELECT turn, at, counts, vote, tied, distribution, persuaded_by, label_mass, free_reply, free_vote"
+            f" FROM ballots {of_debate}",
             debate,
         ):
-            ballot = Ballot(vote, json.loads(distribution), tuple(json.loads(tied)), by, mass)
+            ballot = Ballot(
+                vote,
+                json.loads(distribution),
+                tuple(json.loads(tied)),
+                by,
+                mass,
+                tuple(orders.get((turn, at), ())),
+                None if reply is None else FreeReply(reply, reply_vote),
+            )
             found.setdefault(turn, {})[bool(counts)] = ballot
         return found
 
@@ -410,12 +443,15 @@ class Store:
     # ── counts ────────────────────────────────────────────────────────────────────────────────────────────
 
     def counts(self) -> Counts:
-        """How far the run is, and what was generated for it."""
+        """How far the run is, and what was generated for it; what was measured behind it is not of it."""
         debates = {"open": 0, "finished": 0, "failed": 0}
         debates |= dict(self._rows("SELECT state, count(*) FROM debates GROUP BY state"))
         turns, reused = self._row("SELECT count(*), coalesce(sum(reused), 0) FROM turns")
         (ballots,) = self._row("SELECT count(*) FROM ballots")
-        tokens = self._row(f"SELECT {TOKENS} FROM generations WHERE origin IS NULL")
+        tokens = self._row(
+            f"SELECT {TOKENS} FROM generations WHERE origin IS NULL"
+            " AND session NOT IN (SELECT id FROM sessions WHERE kind <> 'run')"
+        )
         return Counts(debates, turns, reused, ballots, *tokens)
 
     # ── SQL ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -434,6 +470,14 @@ class Store:
     def query(self, sql: str, *arguments: Any) -> Iterator[tuple[Any, ...]]:
         """Rows of a query, for the rooms that read stores."""
         return self._rows(sql, *arguments)
+
+    def write(self, sql: str, arguments: Sequence[Any]) -> int | None:
+        """Change a row, or add one; for the other files of this room.
+
+        Returns:
+            The number of the row that was added last.
+        """
+        return self._write(sql, arguments).lastrowid
 
     @contextmanager
     def _whole_transaction(self) -> Iterator[None]:

@@ -77,9 +77,14 @@ def _tokens(part: str, kind: str) -> Column:
 
 _DEBATE_KEY = (
     Column("run", "string", "the run's uuid", "run.uuid"),
-    Column("prompts_sha256", "string", "hash of the prompts' wording", "run.prompts_sha256"),
+    Column(
+        "prompts_sha256",
+        "string",
+        "hash of the prompts' wording",
+        "coalesce(variants.prompts_sha256, run.prompts_sha256)",
+    ),
     Column("question", "string", "the question's id", "questions.name"),
-    Column("condition", "string", "`debate`, or the control", "conditions.name"),
+    Column("condition", "string", "`debate`, or the control; in a sweep its variant, too", "conditions.name"),
     Column("repeat", "int32", "from 0", "debates.repeat"),
     Column("state", "string", "of the debate: `finished`, `failed` or `open`", "debates.state"),
 )
@@ -88,7 +93,7 @@ _TURN_KEY = (
     *_DEBATE_KEY,
     Column("round", "int32", "from 1, the blind one", "turns.round"),
     Column("seat", "string", "the seat's name", "turns.seat"),
-    Column("model", "string", "its card's id", "turns.model"),
+    Column("model", "string", "its card's id; `confederate` for a seat that a script plays", "turns.model"),
 )
 
 _PARTS = ("thinking", "statement", "ballot")
@@ -97,6 +102,13 @@ _COUNTS = Column("counts", "bool", "whether it is the turn's vote", "ballots.cou
 _ANSWER = Column("answer", "string", "the right option's letter", "questions.answer", nullable=True)
 _NUM_OPTIONS = Column("num_options", "int32", "options of the question", "questions.num_options")
 
+_PERSUADED = Column(
+    "persuaded_by",
+    "string",
+    "the seat that a changed seat names; null for its own reasoning and for no change",
+    "ballots.persuaded_by",
+    nullable=True,
+)
 _VOTE = (
     Column("vote", "string", "the letter of the most probable option", "ballots.vote"),
     Column("correct", "bool", "whether the vote is the answer", "ballots.vote = questions.answer", nullable=True),
@@ -107,18 +119,13 @@ _VOTE = (
         "ballots.distribution -> ('$.' || ballots.vote)",
         nullable=True,
     ),
-    Column(
-        "persuaded_by",
-        "string",
-        "the seat that a changed seat names; null for its own reasoning and for no change",
-        "ballots.persuaded_by",
-        nullable=True,
-    ),
+    _PERSUADED,
 )
 
 _ABOVE = (
     " CROSS JOIN run JOIN questions ON questions.id = debates.question"
     " JOIN conditions ON conditions.id = debates.condition"
+    " LEFT JOIN variants ON variants.id = conditions.variant"
 )
 _CHOSEN = " WHERE (?1 IS NULL OR conditions.name IN (SELECT value FROM json_each(?1)))"
 # CROSS JOIN fixes the order of the loops: debates outside, so that nothing has to be sorted as a whole.
@@ -133,7 +140,15 @@ DEBATES = Table(
         *_DEBATE_KEY,
         Column("reason", "string", "why it failed", "debates.reason", nullable=True),
         Column("engine", "string", "`vllm`, `transformers` or `scripted`", "run.engine"),
-        Column("seed", "int64", "the run's", "json_extract(run.panel, '$.seed')"),
+        Column("seed", "int64", "the panel's", "json_extract(coalesce(variants.panel, run.panel), '$.seed')"),
+        Column(
+            "variant",
+            "string",
+            "in a sweep: whose debate or control it is",
+            "variants.name",
+            True,
+        ),
+        Column("levels", "string", "JSON: the variant's level of each factor", "variants.levels", True),
         Column("question_place", "int32", "the question's place in the suite, from 1", "questions.id"),
         _NUM_OPTIONS,
         Column("options", "string", "JSON: the options' texts, A first", "questions.options"),
@@ -196,10 +211,11 @@ TURNS = Table(
         Column(
             "prompt_sha256",
             "string",
-            "hash of the token ids that the turn continued (4 bytes each, little endian)",
+            "hash of the token ids that the turn continued (4 bytes each, little endian); null for a confederate",
             "(SELECT lower(hex(generations.prompt_sha256)) FROM steps"
             " JOIN generations ON generations.id = steps.generation WHERE steps.turn = turns.id"
             " AND steps.step IN ('thinking', 'statement') ORDER BY steps.number LIMIT 1)",
+            nullable=True,
         ),
         *(_tokens(part, kind) for part in _PARTS for kind in ("prompt", "cached", "completion")),
         Column("reused", "bool", "whether no engine worked for it", "turns.reused"),
@@ -228,6 +244,15 @@ BALLOTS = Table(
             "ballots.label_mass",
             nullable=True,
         ),
+        Column("free_reply", "string", "an unconstrained answer, where it was asked for", "ballots.free_reply", True),
+        Column("free_vote", "string", "the letter that the parser makes of it", "ballots.free_vote", True),
+        Column(
+            "num_orders",
+            "int32",
+            "in how many orders of the options it was asked",
+            "max(1, (SELECT count(*) FROM ballot_orders AS asked"
+            " WHERE asked.turn = ballots.turn AND asked.at = ballots.at))",
+        ),
     ),
     f"{_BALLOTS}{_CHOSEN}{_IN_ORDER}, ballots.at",
     rows_at_once=16_384,
@@ -235,12 +260,26 @@ BALLOTS = Table(
 
 DISTRIBUTIONS = Table(
     "distributions",
-    "A row for each ballot, order of its options, and option.",
+    "A row for each ballot, order of its options, and option; asked in several orders, also for their mean.",
     (
         *_TURN_KEY,
         _AT,
         _COUNTS,
-        Column("order", "int32", "which order of the options the ballot showed: 0 is the question's own", "0"),
+        Column(
+            "order",
+            "int32",
+            "which order of the options the ballot showed: 0 is the question's own; null: the mean of several",
+            "CASE WHEN part.value THEN NULL ELSE coalesce(asked.number, 0) END",
+            nullable=True,
+        ),
+        Column(
+            "place",
+            "int32",
+            "the option's place in that order, from 1",
+            "CASE WHEN part.value THEN NULL WHEN asked.number IS NULL THEN option.key + 1"
+            " ELSE instr(asked.listed, char(65 + option.key)) END",
+            nullable=True,
+        ),
         Column("letter", "string", "the option's letter, in the question's own order", "char(65 + option.key)"),
         Column("option", "string", "its text", "option.value"),
         Column("is_answer", "bool", "whether it is the answer", "char(65 + option.key) = questions.answer", True),
@@ -249,12 +288,50 @@ DISTRIBUTIONS = Table(
             "probability",
             "double",
             "at temperature 1, before penalties; a ballot's sum to 1",
-            "ballots.distribution -> ('$.' || char(65 + option.key))",
+            "CASE WHEN part.value OR asked.number IS NULL THEN ballots.distribution ELSE asked.distribution END"
+            " -> ('$.' || char(65 + option.key))",
             nullable=True,
         ),
     ),
-    f"{_BALLOTS} CROSS JOIN json_each(questions.options) AS option{_CHOSEN}{_IN_ORDER}, ballots.at, option.key",
+    f"{_BALLOTS} LEFT JOIN ballot_orders AS asked ON asked.turn = ballots.turn AND asked.at = ballots.at"
+    " CROSS JOIN json_each('[0,1]') AS part"
+    f" CROSS JOIN json_each(questions.options) AS option{_CHOSEN} AND (NOT part.value OR asked.number = 0)"
+    f"{_IN_ORDER}, ballots.at, part.value, asked.number, option.key",
     rows_at_once=16_384,
 )
 
-TABLES = (DEBATES, TURNS, BALLOTS, DISTRIBUTIONS)
+INFLUENCES = Table(
+    "influences",
+    "A row for each measured turn, peer that it read, and kind of influence; docs/influence.md has what they mean.",
+    (
+        *_TURN_KEY,
+        _NUM_OPTIONS,
+        _ANSWER,
+        Column("peer", "string", "the seat whose turn was replaced by a neutral one", "influences.peer"),
+        Column(
+            "peer_model",
+            "string",
+            "its card's id; `confederate` where a script played it",
+            "(SELECT read.model FROM turns AS read WHERE read.debate = debates.id AND read.seat = influences.peer"
+            " LIMIT 1)",
+        ),
+        Column("kind", "string", "`direct` or `total`", "influences.kind"),
+        Column("option", "string", "the letter that the peer had voted for in what was read", "influences.option"),
+        Column(
+            "value", "double", "how much more probable the option is with the peer than without", "influences.value"
+        ),
+        Column(
+            "standard_error", "double", "of the mean over samples; null of `direct`", "influences.standard_error", True
+        ),
+        Column("samples", "int32", "pairs that the value is the mean of", "influences.samples"),
+        Column("base", "string", "JSON: the distribution with everybody shown", "influences.base"),
+        Column("without", "string", "JSON: the distribution with the peer replaced", "influences.without"),
+        Column("changed_mind", "bool", "against the seat's own previous round", "turns.changed_mind"),
+        _PERSUADED,
+    ),
+    f"{_BALLOTS} AND ballots.counts = 1 CROSS JOIN influences ON influences.turn = turns.id{_CHOSEN}{_IN_ORDER},"
+    " influences.peer, influences.kind",
+    rows_at_once=16_384,
+)
+
+TABLES = (DEBATES, TURNS, BALLOTS, DISTRIBUTIONS, INFLUENCES)

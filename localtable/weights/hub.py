@@ -14,6 +14,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, TypeVar
 
 from localtable.errors import PrerequisiteError
+from localtable.hub_errors import hub_errors, hub_problem
 from localtable.types import HubSource
 from localtable.weights.disk import require_space
 from localtable.weights.folder import UNWANTED, WANTED, check_model_folder, is_wanted
@@ -184,41 +185,8 @@ def reaching(repo: str, ask: Callable[[], Answer]) -> Answer:
     Raises:
         SourceUnavailableError: With the reason in words: no network, gated, not found, offline by wish.
     """
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    # The client's transport errors have no name of their own: they share this base with its HTTP errors, and the
-    # library that defines them has changed between versions.
-    http_error = HfHubHTTPError.__bases__[0]
-    page = f"https://huggingface.co/{repo}"
-    token = "set HF_TOKEN to a token of that account (or run `hf auth login`)"
     try:
         return ask()
-    except GatedRepoError:
-        raise SourceUnavailableError(
-            f"{repo} is gated: its licence has to be accepted first",
-            hint=f"Accept the licence at {page}, then {token}.",
-        ) from None
-    except RevisionNotFoundError:
-        raise SourceUnavailableError(f"{repo} has no such revision", hint=f"See {page}/commits.") from None
-    except RepositoryNotFoundError:
-        raise SourceUnavailableError(
-            f"the hub shows no model {repo}", hint=f"Check the name at {page}; if it is private, {token}."
-        ) from None
-    except OfflineModeIsEnabled:
-        raise SourceUnavailableError("HF_HUB_OFFLINE keeps the hub from being asked") from None
-    except HFValidationError as error:
-        raise SourceUnavailableError(f"{repo} is no name of a repository: {error}") from None
-    except (http_error, LocalEntryNotFoundError, ConnectionError, TimeoutError) as error:
-        raise SourceUnavailableError(f"the hub can't be reached ({_first_line(error)})") from None
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]
+    except hub_errors() as error:
+        problem = hub_problem(error, repo, "model")
+        raise SourceUnavailableError(problem.message, hint=problem.hint) from None

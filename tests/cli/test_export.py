@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from builders import make_panel, make_question, write_script
-from stores import mixed_store, run_suite
+from store_builders import hold_suite, mixed_store
 
 from localtable.cli.main import run
 from localtable.runner import finished_transcripts
@@ -69,7 +69,7 @@ def refused(ended: Ended, said: str, code: int = 2) -> None:
 def small(folder: Path, count: int = 3, *turns: Any, **keys: Any) -> Path:
     panel = make_panel(folder, "Ada", "Bob")
     questions = [make_question(id=f"q{i}", question=f"Question {i}?") for i in range(count)]
-    return run_suite(folder / "run.db", panel, questions, write_script(folder, *turns), **keys)
+    return hold_suite(folder / "run.db", panel, questions, write_script(folder, *turns), **keys)
 
 
 # ── transcripts ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -124,7 +124,7 @@ def test_a_reason_can_not_steer_the_terminal_and_is_short(folder: Path, export: 
 
 
 def test_a_store_that_nothing_is_finished_in_is_no_error(folder: Path, export: Command) -> None:
-    ended = export(small(folder, until=0), "--out", "out.jsonl")
+    ended = export(small(folder, stop_after=0), "--out", "out.jsonl")
     assert (ended.code, ended.out) == (0, "")
     assert ended.err == "0 finished, 3 unfinished and 0 failed debates\n"
     assert (folder / "out.jsonl").read_bytes() == b""
@@ -133,7 +133,7 @@ def test_a_store_that_nothing_is_finished_in_is_no_error(folder: Path, export: C
 def test_a_run_that_was_broken_off_gives_what_it_has(folder: Path, export: Command) -> None:
     panel = make_panel(folder, "Ada", "Bob", engine={"max_num_seqs": "2"})
     questions = [make_question(id=f"q{i}", question=f"Question {i}?") for i in range(40)]
-    ended = export(run_suite(folder / "run.db", panel, questions, until=1))
+    ended = export(hold_suite(folder / "run.db", panel, questions, stop_after=20))
     finished = len(ended.out.splitlines())
     assert 1 <= finished < 40
     assert f"{finished} finished, {40 - finished} unfinished" in ended.err

@@ -120,6 +120,7 @@ def test_this_machine_is_planned_for_without_a_description(capsys: pytest.Captur
         (["--gpus", "24GiB", "--device-memory", "48GiB"], "above"),
         (["--device-memory", "0GiB"], "no size"),
         (["-p", "missing.yaml"], "missing.yaml"),
+        (["--prompts", "nonsense"], "nonsense"),
     ],
 )
 def test_what_makes_no_sense_is_refused(capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:

@@ -42,7 +42,7 @@ def test_what_is_left_out_has_the_documented_default(folder: Path) -> None:
     assert panel.rounds == 2
     assert panel.prompts == "argue"
     assert panel.peers == Peers(None, "refuse")
-    assert panel.ballot_at == "after"
+    assert panel.ballot.at == "after"
     assert panel.stop == Stop("unanimous")
     assert panel.seed == 0
     assert {seat.sampling for seat in panel.seats} == {Sampling(temperature=0.7, top_p=0.95, max_tokens=256)}

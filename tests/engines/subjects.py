@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from localtable import scripted_vocabulary
-from localtable.engines.base import Constraint, Engine, EngineInfo, EngineSpec, Event, Request, Tokens
+from localtable.engines.base import Constraint, Engine, EngineInfo, EngineSpec, Event, Preempted, Request, Tokens
 from localtable.scheduler.worker import Died, EngineHandle, Events, Ready
 from localtable.types import Sampling
 
@@ -24,6 +24,8 @@ class ProcessEngine(Engine):
     def __init__(self, handle: EngineHandle) -> None:
         self._handle = handle
         self._unfinished: set[str] = set()
+        self._early: list[Event] = []
+        """What came while something else was waited for."""
         self._info = self._wait_until_ready()
 
     def submit(self, requests: Sequence[Request]) -> None:
@@ -33,7 +35,8 @@ class ProcessEngine(Engine):
 
     def step(self) -> list[Event]:
         while self._unfinished:
-            events = [event for event in self._receive() if event.request_id in self._unfinished]
+            received, self._early = self._early or self._receive(), []
+            events = [event for event in received if event.request_id in self._unfinished]
             self._unfinished -= {event.request_id for event in events if not isinstance(event, Tokens)}
             if events:
                 return events
@@ -43,6 +46,23 @@ class ProcessEngine(Engine):
         ids = list(request_ids)
         self._unfinished -= set(ids)
         self._handle.abort(ids)
+
+    def preempt(self, request_ids: Iterable[str]) -> list[Preempted]:
+        ids = list(request_ids)
+        missing = self._unfinished.intersection(ids)
+        self._handle.preempt(ids)
+        preempted: list[Preempted] = []
+        while missing:
+            for event in self._receive():
+                if isinstance(event, Preempted):
+                    preempted.append(event)
+                else:
+                    self._early.append(event)
+                missing -= {event.request_id} if not isinstance(event, Tokens) else set()
+        gone = {event.request_id for event in preempted}
+        self._unfinished -= gone
+        self._early = [event for event in self._early if event.request_id not in gone]
+        return preempted
 
     def info(self) -> EngineInfo:
         return self._info

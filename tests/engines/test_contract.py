@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from subjects import MAX_MODEL_LEN, MAX_NUM_SEQS, Subject
@@ -278,6 +279,69 @@ def test_aborting_what_has_finished_changes_nothing(subject: Subject) -> None:
     subject.engine.abort([request.request_id])
     again = subject.request(QUESTIONS[0], request_id=request.request_id)
     assert len(completed(subject, [again])) == 1
+
+
+# ── preempted ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_preempted_request_goes_on_from_what_it_has_said(subject: Subject) -> None:
+    streaming = subject.request(QUESTIONS[3], 4, stream=True, max_tokens=40, min_tokens=40)
+    subject.engine.submit([streaming])
+    before = [event for _ in range(3) for event in subject.engine.step() if isinstance(event, Tokens)]
+    (preempted,) = subject.engine.preempt([streaming.request_id, "never-heard-of"])
+    streamed = tuple(i for event in before for i in event.token_ids)
+    assert streamed
+    assert preempted.said[: len(streamed)] == streamed
+    assert 0 < len(preempted.said) < 40
+    assert subject.engine.step() == []
+
+    subject.engine.submit([replace(streaming, said=preempted.said)])
+    *after, last = run_dry(subject)
+    assert isinstance(last, Completion)
+    assert len(last.token_ids) == last.completion_tokens == 40
+    rest = tuple(i for event in after if isinstance(event, Tokens) for i in event.token_ids)
+    assert last.token_ids == preempted.said + rest
+    assert last.prompt_tokens == len(streaming.prompt_token_ids)
+    assert last.cached_tokens <= last.prompt_tokens
+
+
+def test_what_does_not_stream_has_said_something_too_when_it_is_preempted(model_subject: Subject) -> None:
+    streaming = model_subject.request(QUESTIONS[3], 4, stream=True, max_tokens=30, min_tokens=30)
+    silent = model_subject.request(QUESTIONS[1], 5, max_tokens=30, min_tokens=30)
+    ballot = vote(model_subject, QUESTIONS[2])
+    model_subject.engine.submit([streaming, silent])
+    for _ in range(3):
+        model_subject.engine.step()
+    model_subject.engine.submit([ballot])
+    preempted = {event.request_id: event for event in model_subject.engine.preempt([silent.request_id])}
+    said = preempted[silent.request_id].said
+    assert 0 < len(said) < 30
+    model_subject.engine.submit([replace(silent, said=said)])
+    done = {event.request_id: event for event in run_dry(model_subject) if isinstance(event, Completion)}
+    assert sorted(done) == sorted((streaming.request_id, silent.request_id, ballot.request_id))
+    assert done[silent.request_id].token_ids[: len(said)] == said
+    assert len(done[silent.request_id].token_ids) == 30
+
+
+def test_a_ballot_that_is_preempted_begins_anew(subject: Subject) -> None:
+    ballot = vote(subject, QUESTIONS[0])
+    subject.engine.submit([ballot])
+    for event in subject.engine.preempt([ballot.request_id]):
+        assert event.said == ()
+    run_dry(subject)
+    (done,) = completed(subject, [replace(ballot, request_id="again")])
+    assert sum_of_shares(done) == pytest.approx(1, abs=1e-4)
+
+
+def test_only_unfinished_free_text_can_go_on(subject: Subject) -> None:
+    plain = subject.request(QUESTIONS[0], max_tokens=4)
+    bad = [
+        replace(plain, said=plain.prompt_token_ids[:1] * 4),
+        replace(vote(subject, QUESTIONS[0]), said=plain.prompt_token_ids[:1]),
+        replace(subject.request(QUESTIONS[0], max_tokens=4), said=(subject.vocab_size,)),
+    ]
+    for result in generate(subject.engine, bad):
+        assert isinstance(result, Failure), result
 
 
 # ── what can't be served ────────────────────────────────────────────────────────────────────────────────────

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,102 @@ def test_an_unknown_engine_argument_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="scrpt") as caught:
         ScriptedEngine(build_spec("scripted", None, arguments={"scrpt": "x"}))
     assert "'script'" in caught.value.hint
+
+
+# ── seats that read ─────────────────────────────────────────────────────────────────────────────────────────
+
+READ = """Question: Where?
+Options:
+- Paris
+- Rome (2)
+- Oslo
+
+In the previous round the participants said:
+
+Ada chose: Paris
+> I think so.
+
+Bob chose: Rome (2)
+> Ada chose: Oslo
+> Because: Oslo
+
+You are Ada; the turn of Ada above is yours."""
+LISTED = "\nA. Oslo\nB. Rome (2)\nC. Paris"
+
+
+def message(role: str, text: str) -> tuple[int, ...]:
+    return (START_OF_TURN, *encode(f"{role}\n{text}"), END_OF_TURN, *encode("\n"))
+
+
+def read_ballot(step: str, asked: str, said: str | None = None, **fields: Any) -> Request:
+    """A ballot over these options in another order than the question's, before or behind a statement."""
+    prompt = message("user", asked + (LISTED if said is None else ""))
+    if said is not None:
+        prompt += message("assistant", said) + message("user", f"Vote:{LISTED}")
+    prompt += (START_OF_TURN, *encode('assistant\n{"vote":"'))
+    return replace(ballot(step, ("C", "B", "A"), "ABC", **fields), prompt_token_ids=prompt)
+
+
+def shares_of(engine: ScriptedEngine, request: Request) -> dict[str, float]:
+    return {chr(i): math.exp(value) for i, value in answer(engine, request).logprobs.items()}
+
+
+EVEN = {"A": 0.5, "B": 0.25, "C": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("asked", "letter"),
+    [
+        (READ, "B"),
+        (READ.replace("Bob chose: Rome (2)", "Bob chose: Rome (2) (80 % sure)"), "B"),
+        (READ.replace("Bob chose: Rome (2)", "Solution of Bob, answer: Oslo"), "A"),
+        (READ.replace("Bob chose: Rome (2)", "Bob said:"), None),
+        (READ.replace("Bob chose: Rome (2)", "Bobby chose: Rome (2)"), None),
+        (READ.replace("Bob chose: Rome (2)", "> Bob chose: Rome (2)"), None),
+        (READ.replace("Bob chose: Rome (2)", "Bob chose: Bern"), None),
+    ],
+)
+def test_a_follower_leans_to_what_its_prompt_shows_of_the_peer(tmp_path: Path, asked: str, letter: str | None) -> None:
+    engine = engine_with(tmp_path, [{"distribution": EVEN, "follows": {"seat": "Bob", "weight": 0.6}}])
+    # A and C are the question's own letters of Paris and Oslo; this ballot lists them the other way round.
+    before = {"A": 0.25, "B": 0.25, "C": 0.5}
+    due = {x: 0.4 * share + 0.6 * (x == letter) for x, share in before.items()} if letter else before
+    for step, said in (("before", None), ("ballot", "Whatever: Oslo")):
+        assert shares_of(engine, read_ballot(step, asked, said)) == pytest.approx(due)
+    assert vote_of(engine, read_ballot("before", asked)) == (letter or "C")
+
+
+def test_a_follower_by_statement_says_what_it_read_and_only_the_ballot_behind_follows(tmp_path: Path) -> None:
+    follows = {"seat": "Bob", "how": "by_statement", "weight": 1}
+    engine = engine_with(tmp_path, [{"distribution": EVEN, "statement": "No view.", "follows": follows}])
+    shown = replace(ask("statement"), prompt_token_ids=message("user", READ))
+    hidden = replace(ask("statement"), prompt_token_ids=message("user", READ.replace("chose: Rome (2)", "said:")))
+    assert text_of(engine, shown) == "My answer: Rome (2)"
+    assert text_of(engine, hidden) == "No view."
+    unmoved = {"A": 0.25, "B": 0.25, "C": 0.5}
+    assert shares_of(engine, read_ballot("before", READ)) == pytest.approx(unmoved)
+    assert shares_of(engine, read_ballot("ballot", READ, "No view.")) == pytest.approx(unmoved)
+    assert shares_of(engine, read_ballot("ballot", READ, "My answer: Rome (2)")) == {"A": 0.0, "B": 1.0, "C": 0.0}
+
+
+def test_noise_hangs_on_a_prompt_s_words_and_is_the_same_for_the_same_words(tmp_path: Path) -> None:
+    engine = engine_with(tmp_path, [{"distribution": EVEN, "noise": 0.2}])
+    one, other = (read_ballot("before", text) for text in (READ, READ + " "))
+    assert shares_of(engine, one) == shares_of(engine, one)
+    assert shares_of(engine, one) != shares_of(engine, other)
+    assert sum(shares_of(engine, one).values()) == pytest.approx(1)
+    assert shares_of(engine, one)["C"] == pytest.approx(0.5, abs=0.2)
+    named = read_ballot("persuaded", READ)
+    assert shares_of(engine, named) == shares_of(engine_with(tmp_path, [{}]), named)
+
+
+def test_what_a_follower_reads_leaves_the_labels_free_probability_as_it_is(tmp_path: Path) -> None:
+    free = replace(read_ballot("label_mass", READ), constraint=None, logprob_token_ids=encode("ABC"))
+    plain = engine_with(tmp_path, [{"distribution": EVEN}])
+    mass = sum(shares_of(plain, free).values())
+    engine = engine_with(tmp_path, [{"distribution": EVEN, "follows": {"seat": "Bob"}, "noise": 0.1}])
+    assert sum(shares_of(engine, free).values()) == pytest.approx(mass)
+    assert max(shares_of(engine, free), key=shares_of(engine, free).__getitem__) == "B"
 
 
 # ── failures on request ─────────────────────────────────────────────────────────────────────────────────────

@@ -229,7 +229,7 @@ def own_ids(tokenizer: HfTokenizer, said: Sequence[str], **switches: object) -> 
 
 def message_of(render: Renderer, turns: Sequence[ShownTurn]) -> str:
     own = render.wording.parts.later_round.own if turns else render.wording.parts.statement.own
-    return render._shared(QUESTION, turns) + "\n\n" + fill(own, {"seat": "Bea", "persona": "", "options": ""})
+    return render._shared(QUESTION, turns, ()) + "\n\n" + fill(own, {"seat": "Bea", "persona": "", "options": ""})
 
 
 def test_prompt_statement_and_ballot_are_one_conversation_of_the_template(family: Family) -> None:

@@ -14,7 +14,7 @@ from setting import WORDING, reworded
 
 from localtable.errors import ConfigError
 from localtable.prompts import load_wording, preset_names
-from localtable.prompts.wording import REQUIRED, SLOT, SLOTS, fill
+from localtable.prompts.wording import REQUIRED, SLOT, SLOTS, WordingFile, fill, parse_wording
 
 PRESETS = ["answer", "answer-2", "answer-3", "argue", "argue-2", "argue-3"]
 
@@ -152,6 +152,7 @@ def test_every_part_says_which_slots_it_may_have() -> None:
             value = getattr(value, name)
         assert value is None or isinstance(value, str)
     data = load_wording("argue").parts.model_dump()
+    del data["roles"]  # as many as one likes, and no slots in any of them
     paths = {f"{k}.{inner}" for k, v in data.items() if isinstance(v, dict) for inner in v}
     paths |= {k for k, v in data.items() if not isinstance(v, dict)} - {"name", "description"}
     assert paths == set(SLOTS)
@@ -204,3 +205,31 @@ def test_braces_of_json_are_no_slots() -> None:
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_a_filled_slot_holds_its_value_as_it_is(first: str, second: str) -> None:
     assert fill("<{a}|{b}>", {"a": first, "b": second}) == f"<{first}|{second}>"
+
+
+# ── what wordings did not have from the beginning ─────────────────────────────────────────────────────────────
+
+
+def test_a_wording_that_says_nothing_of_later_parts_has_the_hash_that_it_had_before_them() -> None:
+    """Computed at f82b11b, which knew none of them: a run begun then can be resumed and verified now."""
+    assert reworded().sha256 == "7d1eeed0838ccd07705b08e6ef3bc3537ff01f131cf2f2e7eb33d54e6d426ba6"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"participant": "Voice {number}"},
+        {"tally": "So far:\n{counts}"},
+        {"roles": {"peacemaker": "Make peace."}},
+        {"roles": {}},
+    ],
+)
+def test_one_that_says_them_otherwise_has_another_hash(changes: dict[str, Any]) -> None:
+    assert reworded(**changes).sha256 != reworded().sha256
+    stored = reworded(**changes).parts.model_dump(mode="json")
+    assert parse_wording(WordingFile.model_validate(stored), "stored").sha256 == reworded(**changes).sha256
+
+
+def test_a_role_is_told_without_slots() -> None:
+    with pytest.raises(ConfigError, match=r"unknown slot \{seat\} in 'roles.sceptic'"):
+        reworded(roles={"sceptic": "You are {seat}."})

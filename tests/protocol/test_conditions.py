@@ -10,8 +10,8 @@ import pytest
 from builders import CARD, make_panel, make_question, make_turn, record, refused, votes, write_script
 
 from localtable.protocol import Condition, Debate, build_conditions
-from localtable.protocol.conditions import CONTROLS, DEBATE, PLAIN_VIEW, View
-from localtable.types import Panel, Question, ShownTurn
+from localtable.protocol.conditions import CONTROLS, DEBATE
+from localtable.types import Panel, Question, ShownTurn, Visibility
 
 CARDS = ({**CARD, "id": "one"}, {**CARD, "id": "two"})
 TWO, THREE = make_question("Yes", "No"), make_question("Left", "Right", id="other", question="Where?")
@@ -22,7 +22,7 @@ MANY = ("Ada", "Bob", "Cy", "Dee", "Eve")
 def control(panel: Panel, name: str) -> list[Condition]:
     """The conditions of one control; the debate stands before them, as it is."""
     debate, *conditions = build_conditions(panel, [name])
-    assert debate == Condition(DEBATE, panel, PLAIN_VIEW)
+    assert debate == Condition(DEBATE, panel)
     assert {condition.control for condition in conditions} == {name}
     return conditions
 
@@ -41,18 +41,61 @@ def test_the_first_round_is_the_debate_that_ends_after_it(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "view"),
+    ("name", "seen"),
     [
-        ("solo-revise", View(reads="itself")),
-        ("noise-peers", View(noise=True)),
-        ("votes-only", View(shows="votes")),
-        ("text-only", View(shows="text")),
-        ("ring", View(reads="neighbours")),
+        ("solo-revise", Visibility(reads="itself")),
+        ("votes-only", Visibility(statements="hidden")),
+        ("text-only", Visibility(votes="hidden")),
+        ("ring", Visibility(reads="neighbours")),
     ],
 )
-def test_a_control_of_what_is_read_has_the_debate_s_own_panel(tmp_path: Path, name: str, view: View) -> None:
+def test_a_control_of_what_is_read_is_the_debate_s_own_panel_with_another_visibility(
+    tmp_path: Path, name: str, seen: Visibility
+) -> None:
     panel = make_panel(tmp_path, *MANY, cards=CARDS)
-    assert control(panel, name) == [Condition(name, panel, view)]
+    assert control(panel, name) == [Condition(name, replace(panel, visibility=seen))]
+
+
+def test_noise_is_the_debate_s_own_panel_with_other_peers(tmp_path: Path) -> None:
+    panel = make_panel(tmp_path, *MANY, cards=CARDS)
+    assert control(panel, "noise-peers") == [Condition("noise-peers", panel, noise=True)]
+
+
+def test_a_control_turns_its_own_switches_and_leaves_the_panel_s_others(tmp_path: Path) -> None:
+    seen = {"names": "neutral", "confidence": "shown", "tally": "shown", "order": "balanced", "votes": "hidden"}
+    panel = make_panel(tmp_path, *MANY, visibility=seen)
+    kept = replace(panel.visibility, names="neutral", order="balanced")
+    expected = {
+        "solo-revise": replace(kept, reads="itself", tally="hidden"),
+        "votes-only": replace(kept, votes="shown", statements="hidden"),
+        "text-only": replace(kept, confidence="hidden", tally="hidden"),
+        "ring": replace(kept, reads="neighbours"),
+        "homogeneous": kept,
+        "first-round": kept,
+    }
+    assert {name: control(panel, name)[0].panel.visibility for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("solo-revise", {"reads": "itself"}),
+        ("votes-only", {"statements": "hidden"}),
+        ("text-only", {"votes": "hidden"}),
+        ("ring", {"reads": "neighbours"}),
+    ],
+)
+def test_a_control_that_is_what_the_panel_does_itself_is_refused(
+    tmp_path: Path, name: str, seen: dict[str, str]
+) -> None:
+    error = refused(build_conditions, make_panel(tmp_path, *MANY, visibility=seen), [name])
+    assert error.message == f"the control {name!r} is what the panel 'panel' does itself"
+
+
+def test_where_nothing_of_peers_is_read_there_is_no_noise(tmp_path: Path) -> None:
+    panel = make_panel(tmp_path, *MANY, visibility={"reads": "itself"})
+    error = refused(build_conditions, panel, ["noise-peers"])
+    assert "seats of the panel 'panel' read nothing of them" in error.message
 
 
 def test_a_homogeneous_panel_has_every_seat_on_one_model_that_speaks_as_its_first_seat_does(tmp_path: Path) -> None:
@@ -66,7 +109,7 @@ def test_a_homogeneous_panel_has_every_seat_on_one_model_that_speaks_as_its_firs
         assert condition.panel.cards == (card,)
         assert [seat.name for seat in condition.panel.seats] == ["Ada", "Bob", "Cy"]
         assert [seat.persona for seat in condition.panel.seats] == [None, "A sceptic.", None]
-        assert (condition.panel.rounds, condition.view) == (2, PLAIN_VIEW)
+        assert (condition.panel.rounds, condition.panel.visibility) == (2, Visibility())
     assert [seat.sampling for seat in one.panel.seats] == [ada.sampling] * 3
     assert [seat.sampling for seat in two.panel.seats] == [loud] * 3
 
@@ -155,9 +198,10 @@ def test_one_seat_alone_has_the_other_controls(tmp_path: Path, name: str) -> Non
 # ── what a seat reads ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def after_one_round(panel: Panel, view: View, question: Question = TWO, *, partner: Debate | None = None) -> Debate:
+def after_one_round(condition: Condition, question: Question = TWO, *, partner: Debate | None = None) -> Debate:
     """A debate behind its first round, in which every seat but the first votes B."""
-    return close(Debate(question, panel, view=view, partner=partner), {panel.seats[0].name: "A"})
+    panel = condition.panel
+    return close(Debate(question, panel, noise=condition.noise, partner=partner), {panel.seats[0].name: "A"})
 
 
 def close(debate: Debate, chosen: Mapping[str, str], otherwise: str = "B") -> Debate:
@@ -182,16 +226,16 @@ def reads(debate: Debate, reader: str, number: int = 2) -> dict[str, tuple[str |
     return {turn.seat: (turn.vote, turn.statement) for turn in shown}
 
 
-def view_of(panel: Panel, name: str) -> View:
-    return control(panel, name)[0].view
+def condition_of(panel: Panel, name: str | None) -> Condition:
+    return control(panel, name)[0] if name else Condition(DEBATE, panel)
 
 
 @pytest.mark.parametrize("name", [None, "solo-revise", "votes-only", "text-only", "ring", "noise-peers"])
 @pytest.mark.parametrize("repeat", [0, 1, 2])
 def test_its_own_turn_a_seat_always_reads_whole(tmp_path: Path, name: str | None, repeat: int) -> None:
     panel = make_panel(tmp_path, *MANY)
-    view = view_of(panel, name) if name else PLAIN_VIEW
-    debate = replace(after_one_round(panel, view, partner=after_one_round(panel, PLAIN_VIEW, THREE)), repeat=repeat)
+    partner = after_one_round(condition_of(panel, None), THREE)
+    debate = replace(after_one_round(condition_of(panel, name), partner=partner), repeat=repeat)
     for reader in MANY:
         assert reads(debate, reader)[reader] == ("Yes" if reader == "Ada" else "No", f"{reader} on q, 1")
 
@@ -199,19 +243,20 @@ def test_its_own_turn_a_seat_always_reads_whole(tmp_path: Path, name: str | None
 @pytest.mark.parametrize("name", VIEWS)
 def test_the_first_round_is_blind_under_every_view(tmp_path: Path, name: str) -> None:
     panel = make_panel(tmp_path, *MANY)
-    debate = Debate(TWO, panel, view=view_of(panel, name))
+    condition = condition_of(panel, name)
+    debate = Debate(TWO, condition.panel, noise=condition.noise)
     assert all(reads(debate, reader, 1) == {} for reader in MANY)
 
 
 def test_alone_a_seat_reads_itself_and_nobody_else(tmp_path: Path) -> None:
     panel = make_panel(tmp_path, *MANY)
-    debate = after_one_round(panel, view_of(panel, "solo-revise"))
+    debate = after_one_round(condition_of(panel, "solo-revise"))
     assert all(set(reads(debate, reader)) == {reader} for reader in MANY)
 
 
 def test_with_votes_only_no_word_of_a_peer_is_read(tmp_path: Path) -> None:
     panel = make_panel(tmp_path, *MANY)
-    debate = after_one_round(panel, view_of(panel, "votes-only"))
+    debate = after_one_round(condition_of(panel, "votes-only"))
     peers = reads(debate, "Cy")
     del peers["Cy"]
     assert peers == {"Ada": ("Yes", None), "Bob": ("No", None), "Dee": ("No", None), "Eve": ("No", None)}
@@ -219,7 +264,7 @@ def test_with_votes_only_no_word_of_a_peer_is_read(tmp_path: Path) -> None:
 
 def test_with_text_only_no_vote_of_a_peer_is_read(tmp_path: Path) -> None:
     panel = make_panel(tmp_path, *MANY)
-    debate = after_one_round(panel, view_of(panel, "text-only"))
+    debate = after_one_round(condition_of(panel, "text-only"))
     peers = reads(debate, "Cy")
     del peers["Cy"]
     assert peers == {name: (None, f"{name} on q, 1") for name in ("Ada", "Bob", "Dee", "Eve")}
@@ -232,17 +277,17 @@ def test_in_a_ring_neighbours_are_those_of_the_panel_whoever_speaks_first(
 ) -> None:
     names = MANY[:seats]
     panel = make_panel(tmp_path, *names)
-    debate = replace(after_one_round(panel, view_of(panel, "ring")), repeat=repeat)
+    debate = replace(after_one_round(condition_of(panel, "ring")), repeat=repeat)
     for place, reader in enumerate(names):
         near = {names[place - 1], names[(place + 1) % seats]}
         assert set(reads(debate, reader)) == near | {reader}
-        assert set(debate.readers_peers(reader)) == near
+        assert set(debate.readers_peers(reader, 2)) == near
 
 
 def test_noise_is_what_the_same_seats_said_of_another_question(tmp_path: Path) -> None:
     panel = make_panel(tmp_path, *MANY, rounds="3")
-    partner = after_one_round(panel, PLAIN_VIEW, THREE)
-    debate = after_one_round(panel, view_of(panel, "noise-peers"), partner=partner)
+    partner = after_one_round(condition_of(panel, None), THREE)
+    debate = after_one_round(condition_of(panel, "noise-peers"), partner=partner)
     peers = reads(debate, "Ada")
     del peers["Ada"]
     assert peers == {name: ("Right", f"{name} on other, 1") for name in MANY[1:]}
@@ -255,7 +300,7 @@ def test_a_partner_that_agreed_early_is_read_with_what_it_said_last(tmp_path: Pa
     panel = make_panel(tmp_path, *MANY, rounds="4", stop={"when": "unanimous"})
     partner = close(Debate(THREE, panel), {})
     assert partner.open_round is None
-    debate = after_one_round(panel, view_of(panel, "noise-peers"), partner=partner)
+    debate = after_one_round(condition_of(panel, "noise-peers"), partner=partner)
     for number in (2, 3, 4):
         assert reads(debate, "Ada", number)["Bob"] == ("Right", "Bob on other, 1")
         debate = close(debate, {"Ada": "A"})
@@ -286,7 +331,7 @@ def test_only_a_visible_peer_is_said_to_have_persuaded(tmp_path: Path, name: str
             for turn in round_.turns:
                 assert turn.changed_mind
                 by = turn.ballot.persuaded_by
-                assert by is None or by in debate.readers_peers(turn.seat)
+                assert by is None or by in debate.readers_peers(turn.seat, round_.number)
                 named.add(by)
     assert (named == {None}) == (name == "solo-revise"), "the rule names peers, where there are any"
 

@@ -9,7 +9,7 @@ import pytest
 
 from localtable.protocol import Draft, Text, Vote, next_step
 from localtable.protocol.turn import MAX_ATTEMPTS
-from localtable.types import BallotTime, Usage
+from localtable.types import BallotRule, BallotTime, Usage
 
 
 def text(said: str = "It is so.") -> Text:
@@ -17,7 +17,7 @@ def text(said: str = "It is so.") -> Text:
 
 
 def vote(letter: str) -> Vote:
-    return Vote(letter, {"A": 0.5, "B": 0.5}, (), ord(letter))
+    return Vote(letter, {"A": 0.5, "B": 0.5}, ())
 
 
 def steps(
@@ -32,7 +32,7 @@ def steps(
     """All steps of a turn, from nothing to its end."""
     draft = Draft("Ada", 2 if previous else 1, previous, peers)
     taken: list[str] = []
-    while (step := next_step(draft, ballot_at=at, thinking=thinking)) is not None:
+    while (step := next_step(draft, rule=BallotRule(at), thinking=thinking)) is not None:
         taken.append(step)
         assert len(taken) < 10, taken
         match step:
@@ -81,10 +81,10 @@ def test_an_empty_statement_is_asked_for_once_more_and_then_kept() -> None:
     draft = Draft("Ada", 1, None, 2)
     draft = draft.after_statement(text(""), Usage())
     assert (draft.statement, draft.attempts) == (None, 1)
-    assert next_step(draft, ballot_at="after", thinking=False) == "statement"
+    assert next_step(draft, rule=BallotRule(), thinking=False) == "statement"
     draft = draft.after_statement(text(""), Usage())
     assert (draft.statement, draft.attempts) == (text(""), MAX_ATTEMPTS)
-    assert next_step(draft, ballot_at="after", thinking=False) == "ballot"
+    assert next_step(draft, rule=BallotRule(), thinking=False) == "ballot"
 
 
 def test_a_second_attempt_that_says_something_is_kept() -> None:

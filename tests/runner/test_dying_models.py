@@ -14,7 +14,8 @@ from localtable.engines.base import Engine, EngineSpec
 from localtable.engines.registry import create_engine
 from localtable.errors import EngineError, EngineLoadError
 from localtable.runner.events import DebateFailed, TurnFinished
-from localtable.runner.loop import MAX_DEATHS, MAX_FAILED
+from localtable.runner.loop import MAX_FAILED
+from localtable.runner.turn_loop import MAX_DEATHS
 from localtable.scheduler.pool import MAX_LOADS, EngineDied, EngineLoading
 from localtable.types import Question
 

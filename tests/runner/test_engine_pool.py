@@ -23,6 +23,7 @@ from localtable.scheduler.pool import (
     Placement,
     PoolEvent,
     Swap,
+    Turns,
 )
 from localtable.scheduler.worker import EngineHandle, InlineEngine
 from localtable.scripted_vocabulary import END_OF_TURN
@@ -73,18 +74,22 @@ class Pool:
         capacity: int,
         *,
         script: Path | None = None,
-        take_turns: bool = False,
+        turns: Turns | None = None,
         swap: Swap = "reload",
+        devices: Mapping[str, tuple[int, ...]] | None = None,
     ) -> None:
         self.prefetched: list[str] = []
         self.started: list[str] = []
         self.handles: list[EngineHandle] = []
         self.supply = Queues()
         self.pool = EnginePool(
-            {name: Placement(spec(name, script), size, swap=swap) for name, size in sizes.items()},
-            capacities=[capacity],
+            {
+                name: Placement(spec(name, script), size, (devices or {}).get(name, (0,)), swap=swap)
+                for name, size in sizes.items()
+            },
+            capacities=[capacity] * (1 + max((d for spread in (devices or {}).values() for d in spread), default=0)),
             start=self._start,
-            take_turns=take_turns,
+            turns=turns,
             prefetch=lambda spec: self.prefetched.append(spec.model_id),
         )
 
@@ -223,7 +228,7 @@ def test_swapping_changes_nothing_of_what_is_said(tmp_path: Path) -> None:
 
 
 def test_where_engines_take_turns_only_one_of_them_works(pools: list[Pool]) -> None:
-    pool = Pool({"one": 1, "two": 1}, 9, take_turns=True)
+    pool = Pool({"one": 1, "two": 1}, 9, turns="machine")
     pools.append(pool)
     pool.drain()
     assert pool.awake() == {"one", "two"}
@@ -231,6 +236,25 @@ def test_where_engines_take_turns_only_one_of_them_works(pools: list[Pool]) -> N
     pool.supply.put("two", [request("b"), request("c")])
     events = [event for event in pool.drain() if isinstance(event, Generated)]
     assert [event.model_id for event in events] == ["one", "two", "two"]
+
+
+def test_on_each_device_one_engine_has_the_turn_and_one_over_several_has_them_all(pools: list[Pool]) -> None:
+    devices = {"one": (0,), "two": (0,), "three": (1,), "four": (0, 1)}
+    pool = Pool(dict.fromkeys(devices, 1), 9, turns="device", devices=devices)
+    pools.append(pool)
+    pool.drain()
+    for name in devices:
+        pool.supply.put(name, long_work())
+    orders: list[set[str]] = []
+    while pool.has_work():
+        pool.poll(0.01)
+        at_work = {name for name, slot in pool.pool.slots.items() if slot.running}
+        if at_work and orders[-1:] != [at_work]:
+            orders.append(at_work)
+    assert {"one", "three"} in orders, "two devices, two engines at work"
+    busy = [sorted(device for name in at_work for device in devices[name]) for at_work in orders]
+    assert all(len(used) == len(set(used)) for used in busy), orders
+    assert set().union(*orders) == set(devices)
 
 
 def test_nothing_to_do_is_nothing_at_all(pools: list[Pool]) -> None:

@@ -36,6 +36,19 @@ OPTION = st.text(st.sampled_from("abé漢🍅"), min_size=1, max_size=40)
 OPTIONS = st.lists(OPTION, min_size=2, max_size=26, unique_by=str.casefold)
 
 
+SEEN = st.fixed_dictionaries(
+    {
+        "reads": st.sampled_from(["everyone", "neighbours", "itself"]),
+        "names": st.sampled_from(["seats", "neutral", "models"]),
+        "votes": st.sampled_from(["shown", "hidden"]),
+        "statements": st.sampled_from(["shown", "hidden"]),
+        "confidence": st.sampled_from(["shown", "hidden"]),
+        "tally": st.sampled_from(["shown", "hidden"]),
+        "order": st.sampled_from(["fixed", "shuffled", "balanced"]),
+    }
+).filter(lambda seen: seen["reads"] == "itself" or "shown" in (seen["votes"], seen["statements"]))
+
+
 @st.composite
 def debates(draw: st.DrawFn) -> dict[str, Any]:
     seats = draw(st.integers(1, 5))
@@ -57,7 +70,10 @@ def debates(draw: st.DrawFn) -> dict[str, Any]:
             "ballot": {"at": draw(st.sampled_from(["after", "before", "both"]))},
             "prompts": draw(st.sampled_from(preset_names())),
             "peers": peers,
+            "visibility": draw(SEEN),
         },
+        "scripted": draw(st.lists(LINES.filter(str.strip), max_size=2)),
+        "roles": draw(st.lists(st.none() | st.just("peacemaker"), min_size=seats, max_size=seats)),
         "context_length": draw(st.sampled_from(["200000", "6000"])),
     }
 
@@ -69,7 +85,15 @@ def test_no_debate_uses_more_than_was_reckoned_with(tmp_path: Path, drawn: Mappi
         {**CARD, "id": f"card-{i}", "reasoning": REASONING, "context_length": drawn["context_length"]} for i in range(2)
     ]
     names = [f"Seat {i}" for i in range(drawn["seats"])]
-    panel = make_panel(tmp_path, *names, cards=cards, **drawn["panel"])
+    seats: list[dict[str, Any]] = [
+        {"name": name, "model": f"card-{i % 2}.yaml", "persona": drawn["personas"][i], "role": drawn["roles"][i]}
+        for i, name in enumerate(names)
+    ]
+    seats += [
+        {"name": f"Played {i}", "confederate": {"vote": "B", "statement": said, "poses_as": "Another Model"}}
+        for i, said in enumerate(drawn["scripted"])
+    ]
+    panel = make_panel(tmp_path, cards=cards, seats=seats, **drawn["panel"])
     question = make_question(*drawn["options"], context=drawn["context"])
     turns = [
         {"seat": name, "round": number, "vote": drawn["votes"][3 * i + number - 1], "statement": drawn["said"][i]}

@@ -14,7 +14,8 @@ from builders import CARD, Recorded, make_panel, make_question, record, votes, w
 from localtable.engines.base import Origin, Request
 from localtable.protocol import DEBATE, Debate
 from localtable.runner.events import DebateFailed, RoundClosed, RoundOpened, TurnFinished
-from localtable.runner.loop import MAX_DEATHS, MAX_TRIES, Outcome
+from localtable.runner.loop import Outcome
+from localtable.runner.turn_loop import MAX_DEATHS, MAX_TRIES
 from localtable.runner.waiting import LAST_WAVES
 from localtable.scheduler.pool import EngineDied, EngineLoaded
 from localtable.types import Question
@@ -46,7 +47,14 @@ def require_each_once(held: Recorded, count: int) -> None:
     """Every debate ends once, and no turn is finished twice."""
     assert len({outcome.number for outcome in held.outcomes}) == len(held.outcomes) == count
     turns = Counter(
-        (id(event.debate.view), event.debate.question.id, event.debate.repeat, event.round_number, event.turn.seat)
+        (
+            id(event.debate.panel),
+            event.debate.noise,
+            event.debate.question.id,
+            event.debate.repeat,
+            event.round_number,
+            event.turn.seat,
+        )
         for event in held.events
         if isinstance(event, TurnFinished)
     )

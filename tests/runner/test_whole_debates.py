@@ -16,8 +16,8 @@ from localtable.errors import ConfigError, EngineError, EngineLoadError, Interru
 from localtable.protocol import Debate
 from localtable.report.words import change_line, changed_turns, result_line
 from localtable.runner.events import EngineLoaded, EngineLoading, RoundClosed, RoundOpened, TurnFinished
-from localtable.runner.loop import MAX_TRIES
 from localtable.runner.manifest import TIMINGS
+from localtable.runner.turn_loop import MAX_TRIES
 from localtable.runner.turns import begin_turn
 from localtable.seeds import request_seed
 from localtable.transcript import to_json

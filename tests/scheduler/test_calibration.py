@@ -182,14 +182,32 @@ def test_every_figure_comes_back(calibration: Calibration) -> None:
 
 
 def test_what_an_engine_says_of_itself_becomes_an_observation() -> None:
-    info = EngineInfo("vllm", "cuda:0", "bfloat16", 4096, 8, 100, 16, 1000, 100_099, {}, {})
-    first = observe(info, 20.0, first=True)
-    assert (first.weights_bytes, first.kv_block_bytes, first.kv_block_tokens) == (1000, 1000, 16)
-    assert (first.first_load_s, first.later_load_s) == (20.0, None)
-    later = first.updated(observe(info, 5.0, first=False))
-    assert (later.first_load_s, later.later_load_s) == (20.0, 5.0)
+    info = EngineInfo("vllm", "cuda:0", "bfloat16", 4096, 8, 100, 16, 1000, 100_099, {}, {}, activation_bytes=7)
+    seen = Observation(weights_bytes=1000, kv_block_bytes=1000, kv_block_tokens=16, activations_bytes=7)
+    assert observe(info) == seen
     silent = EngineInfo("scripted", "cpu", "float32", 4096, 8, None, None, None, None, {}, {})
-    assert observe(silent, 1.0, first=False) == Observation(later_load_s=1.0)
+    assert observe(silent) == Observation()
+
+
+def test_a_file_is_read_once_and_again_after_something_was_remembered(calibration: Calibration, tmp_path: Path) -> None:
+    Calibration(tmp_path).remember(CARD, SETTINGS, DEVICE, SEEN)
+    assert calibration.find(CARD, SETTINGS, DEVICE) == SEEN
+    file_of(tmp_path).write_text("no longer what it was")
+    assert calibration.find(CARD, SETTINGS, DEVICE) == SEEN
+    calibration.remember(make_card("toy-2"), SETTINGS, DEVICE, SEEN)
+    assert calibration.find(CARD, SETTINGS, DEVICE) == SEEN, "of another model"
+    newer = Observation(weights_bytes=11)
+    calibration.remember(CARD, SETTINGS, DEVICE, newer)
+    assert calibration.find(CARD, SETTINGS, DEVICE) == newer
+
+
+def test_a_damaged_file_is_warned_of_once(calibration: Calibration, tmp_path: Path) -> None:
+    calibration.remember(CARD, SETTINGS, DEVICE, SEEN)
+    file_of(tmp_path).write_text("{")
+    assert damaged(calibration) is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert calibration.find(CARD, SETTINGS, DEVICE) is None
 
 
 def test_blocks_that_are_others_than_computed_are_planned_with() -> None:

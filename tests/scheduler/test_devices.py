@@ -11,9 +11,10 @@ import pynvml
 import pytest
 from builders import refused
 
-from localtable.errors import PlacementError, PrerequisiteError
+from localtable.errors import PrerequisiteError
 from localtable.scheduler.cgroups import read_limits
-from localtable.scheduler.devices import GIB, Device, find_device, find_machine, parse_size, require_room
+from localtable.scheduler.devices import GIB, find_machine, parse_size
+from localtable.scheduler.gpus import parse_gpus
 from localtable.scheduler.nvidia import visible_numbers
 
 UUIDS = ["GPU-aaaa1111", "GPU-aaaa2222", "GPU-bbbb3333"]
@@ -33,24 +34,52 @@ def test_the_cpu_is_found_and_can_be_capped() -> None:
     whole = find_machine()
     assert whole.devices[0].kind in ("cpu", "cuda", "mps")
     assert 0 < whole.devices[0].free_bytes <= whole.devices[0].total_bytes
-    assert find_device(GIB).total_bytes == GIB
-    assert find_device(GIB).free_bytes <= GIB
+    assert find_machine(GIB).devices[0].total_bytes == GIB
+    assert find_machine(GIB).devices[0].free_bytes <= GIB
     assert whole.ram_free_bytes <= whole.ram_bytes
     with pytest.raises(PrerequisiteError, match=r"--device-memory 10000\.0 GiB is above"):
-        find_device(10_000 * GIB)
+        find_machine(10_000 * GIB)
 
 
-def test_a_device_that_is_too_small_and_one_that_others_fill_are_told_apart() -> None:
-    device = Device("cuda", "a GPU", 24 * GIB, 3 * GIB, index=1)
-    require_room(device, 3 * GIB, "m")
-    with pytest.raises(PlacementError, match=r"other programs hold 21\.0 GiB") as full:
-        require_room(device, 16 * GIB, "m")
-    assert "CUDA_VISIBLE_DEVICES" in full.value.hint
-    assert "cuda:1 (a GPU, 24.0 GiB)" in full.value.message
-    with pytest.raises(PlacementError) as small:
-        require_room(device, 30 * GIB, "m")
-    assert "other programs" not in small.value.message
-    assert small.value.hint
+# ── a described machine, here ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_without_a_gpu_described_devices_share_the_memory_and_the_cores() -> None:
+    whole = find_machine().devices[0]
+    machine = find_machine(like=parse_gpus("2x1GiB,1x2GiB"))
+    assert [(d.kind, d.total_bytes, d.free_bytes, d.index) for d in machine.devices] == [
+        ("cpu", GIB, GIB, 0),
+        ("cpu", GIB, GIB, 1),
+        ("cpu", 2 * GIB, 2 * GIB, 2),
+    ]
+    assert {(d.torch_name, d.cores, d.name) for d in machine.devices} == {("cpu", whole.cores, whole.name)}
+    assert machine.capacities == [GIB, GIB, 2 * GIB]
+    assert not machine.described
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_shares_that_come_to_more_than_is_free_are_refused_with_both_figures() -> None:
+    free = find_machine().devices[0].free_bytes
+    each = int(0.6 * free / GIB) + 1
+    with pytest.raises(PrerequisiteError) as caught:
+        find_machine(like=parse_gpus(f"2x{each}GiB"))
+    assert f"2 devices with {2 * each}.0 GiB in all" in caught.value.message
+    assert "GiB are free" in caught.value.message
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_a_cap_holds_for_every_share() -> None:
+    capped = find_machine(GIB, parse_gpus("2x2GiB"))
+    assert capped.capacities == [GIB, GIB]
+    with pytest.raises(PrerequisiteError, match=r"3\.0 GiB is above the 2\.0 GiB"):
+        find_machine(3 * GIB, parse_gpus("2x2GiB"))
 
 
 # ── control groups ──────────────────────────────────────────────────────────────────────────────────────────
@@ -171,7 +200,6 @@ def test_gpus_come_with_what_cuda_hands_out_and_what_is_known_of_the_card(driver
     assert [d.torch_name for d in machine.devices] == ["cuda:0", "cuda:1", "cuda:2"]
     assert second.flops == 989.4e12
     assert third.memory_bytes_s is None
-    assert find_device() == first
 
 
 def test_only_visible_gpus_count_and_are_numbered_anew(
@@ -217,3 +245,39 @@ def test_a_gpu_without_memory_of_its_own_has_the_machines(driver: Callable[..., 
 def test_a_link_that_says_nothing_is_as_fast_as_the_cards(driver: Callable[..., None]) -> None:
     driver(nvmlDeviceGetMaxPcieLinkGeneration=raises(pynvml.NVML_ERROR_NOT_SUPPORTED))
     assert [device.host_bytes_s for device in find_machine().devices] == [22e9, 52e9, None]
+
+
+def test_a_described_machine_takes_the_first_gpus_and_no_more_of_them(driver: Callable[..., None]) -> None:
+    driver()
+    whole = find_machine()
+    machine = find_machine(like=parse_gpus("20GiB,1x40GiB,ram=1GiB"))
+    assert [d.total_bytes for d in machine.devices] == [20 * GIB, 40 * GIB]
+    assert [d.torch_name for d in machine.devices] == ["cuda:0", "cuda:1"]
+    assert [d.name for d in machine.devices] == [d.name for d in whole.devices[:2]], "and as fast as they are"
+    assert machine.devices[0].free_bytes == 20 * GIB
+    assert machine.ram_free_bytes == GIB
+    assert find_machine(like=parse_gpus("rtx4090")).devices[0].total_bytes <= whole.devices[0].total_bytes
+
+
+def test_what_others_hold_of_a_gpu_is_not_promised_again(driver: Callable[..., None]) -> None:
+    driver()
+    (device,) = find_machine(like=parse_gpus("23.5GiB")).devices
+    assert device.free_bytes == find_machine().devices[0].free_bytes < device.total_bytes == int(23.5 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("spec", "figures"),
+    [
+        ("4x1GiB", ("4 devices", "3 devices")),
+        ("48GiB", ("48.0 GiB", "23.6 GiB")),
+        ("2x20GiB,20GiB", ("20.0 GiB", "7.6 GiB")),
+    ],
+)
+def test_more_than_there_is_is_refused_with_both_figures(
+    driver: Callable[..., None], spec: str, figures: tuple[str, str]
+) -> None:
+    driver()
+    with pytest.raises(PrerequisiteError) as caught:
+        find_machine(like=parse_gpus(spec))
+    assert all(figure in caught.value.message for figure in figures)
+    assert caught.value.hint

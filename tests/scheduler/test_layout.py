@@ -76,8 +76,56 @@ def test_a_model_that_fits_nowhere_is_refused_with_what_it_lacks(sizes: tuple[in
 
 
 def test_a_model_over_two_devices_needs_neighbours_that_hold_it() -> None:
-    with pytest.raises(PlacementError, match="side by side"):
+    with pytest.raises(PlacementError, match="on each of 2 devices side by side") as caught:
         lay_out([demand("large", 150, spread=2)], machine(100, 10, 100))
+    assert "neighbours" in caught.value.hint
+    spots = lay_out([demand("large", 280, spread=4)], machine(100, 10, 100, 75, 75, 75))
+    assert spots["large"].devices == (2, 3, 4, 5), "over more of them where that helps"
+
+
+def gpus(*free: int, size: int = 24) -> Machine:
+    devices = tuple(Device("cuda", "a GPU", size * GIB, gib * GIB, index=i) for i, gib in enumerate(free))
+    return Machine(devices, 64 * GIB, 64 * GIB)
+
+
+def refusal(found: Demand, where: Machine) -> PlacementError:
+    with pytest.raises(PlacementError) as caught:
+        lay_out([found], where)
+    return caught.value
+
+
+def test_a_device_that_is_too_small_and_one_that_others_fill_are_told_apart() -> None:
+    full = refusal(demand("m", 16 * GIB), gpus(3))
+    assert full.message == (
+        "m needs 16.0 GiB (16.0 GiB apart from its cache), and cuda:0 (a GPU, 24.0 GiB) has 3.0 GiB to give: other "
+        "programs hold 21.0 GiB"
+    )
+    assert "CUDA_VISIBLE_DEVICES" in full.hint
+    small = refusal(demand("m", 30 * GIB), gpus(3))
+    assert "other programs" not in small.message
+    assert "smaller" in small.hint
+    edge = refusal(demand("m", int(23.6 * GIB)), gpus(24))
+    assert "other programs" not in edge.message, "what allocators lose is nobody's"
+
+
+def test_of_several_devices_those_are_named_that_others_fill() -> None:
+    found = refusal(demand("m", 40 * GIB, spread=2), gpus(4, 24, 24 - 10))
+    assert "needs 20.0 GiB on each of 2 devices side by side" in found.message
+    assert "cuda:0 (a GPU, 24.0 GiB) has 4.0 GiB to give: other programs hold 20.0 GiB" in found.message
+    assert "cuda:2 (a GPU, 24.0 GiB) has 14.0 GiB to give: other programs hold 10.0 GiB" in found.message
+    assert "cuda:1" not in found.message
+
+
+def test_on_a_cpu_no_other_gpu_is_to_be_had() -> None:
+    busy = Machine((Device("cpu", "test", 16 * GIB, 2 * GIB),), 16 * GIB, 2 * GIB)
+    found = refusal(demand("m", 8 * GIB), busy)
+    assert "other programs hold 14.0 GiB" in found.message
+    assert found.hint == "Close them."
+
+
+def test_models_that_take_nothing_are_spread_as_well() -> None:
+    spots = lay_out([demand(name, 0, turn=0, wanted=0, given=True) for name in "abcd"], machine(100, 100))
+    assert [spot.devices for spot in spots.values()] == [(0,), (1,), (0,), (1,)]
 
 
 def test_no_device_is_promised_more_than_it_has() -> None:

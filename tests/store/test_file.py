@@ -268,6 +268,14 @@ def test_damage_is_found_wherever_it_is(store: Path, place: int) -> None:
         pass
 
 
+def test_a_damaged_schema_that_is_not_even_text_is_damage(store: Path) -> None:
+    content = store.read_bytes()
+    store.write_bytes(content.replace(b"CREATE TABLE turns", b"CREATE \xb3\xb3\xb3LE turns"))
+    for call in (lambda: Store.open(store, write=False), lambda: holds_run(store)):
+        with pytest.raises(StoreError, match="is damaged"):
+            call()
+
+
 def test_a_damaged_schema_is_damage(store: Path) -> None:
     content = bytearray(store.read_bytes())
     content[100:4096] = b"\xff" * 3996

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localtable.errors import ConfigError
-from localtable.store import IN_MEMORY, Generation, Key, Run, Store, TurnRecord
+from localtable.store import IN_MEMORY, Generation, Key, Noise, Run, Store, TurnRecord
 from localtable.types import LETTERS, PART_OF_STEP, Ballot, Question, Turn, Usage, Verdict
 
 RUN = Run(
@@ -36,8 +36,8 @@ NOISE = 3
 @contextmanager
 def created(questions: Sequence[Question], path: Path = IN_MEMORY, **changes: Any) -> Iterator[Store]:
     """A store with a session."""
-    seed = changes.pop("seed", 0)
-    with Store.create(path, replace(RUN, **changes), questions, CONDITIONS, noise="noise-peers", seed=seed) as store:
+    noise = [Noise("noise-peers", "debate", changes.pop("seed", 0))]
+    with Store.create(path, replace(RUN, **changes), questions, CONDITIONS, noise=noise) as store:
         store.begin_session({"engine": "scripted"})
         yield store
 

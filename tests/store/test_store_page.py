@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stores import example_store
+from store_builders import example_store
 
 from localtable.store.file import MIGRATIONS
 from localtable.store.tables import TABLES, Table

@@ -1,6 +1,6 @@
 """Datasets from the Hugging Face hub, at one commit, through the hub's own cache. Nothing else here opens a network.
 
-Only the data files that were chosen are fetched. What the hub says of itself in errors is put into one sentence.
+Only the data files that were chosen are fetched.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 from localtable.config.datasets.schemas import GENERIC, Schema
 from localtable.config.datasets.selection import Source, SourceFile, select
 from localtable.errors import ConfigError, PrerequisiteError
+from localtable.hub_errors import hub_errors, hub_problem
 
 if TYPE_CHECKING:
     from huggingface_hub import DatasetInfo
 
 ANSWER_S = 5.0
 """How long the hub may take to answer before it counts as unreachable."""
+BY_HAND = "Or fetch it by hand and name the files."
 
 
 def is_hub(text: str) -> bool:
@@ -111,38 +113,15 @@ def _check_sums(info: DatasetInfo, files: tuple[SourceFile, ...]) -> None:
 @contextmanager
 def _in_words(repo: str) -> Iterator[None]:
     """Errors of the hub's client as one sentence and what to do."""
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub.errors import HFValidationError
 
-    # The client's transport errors share this base with its HTTP errors; the library that defines them has changed.
-    http_error = HfHubHTTPError.__bases__[0]
-    page = f"https://huggingface.co/datasets/{repo}"
-    token = "set HF_TOKEN to a token of that account (or run `hf auth login`)"
     try:
         yield
-    except GatedRepoError:
-        message, hint = (
-            f"{repo} is gated: its conditions have to be accepted first",
-            f"Accept them at {page}, then {token}; or fetch it by hand and name the file.",
-        )
-    except RevisionNotFoundError:
-        message, hint = f"{repo} has no such revision", f"See {page}/commits."
-    except RepositoryNotFoundError:
-        message, hint = f"the hub shows no dataset {repo}", f"Check the name at {page}; if it is private, {token}."
-    except OfflineModeIsEnabled:
-        message, hint = "HF_HUB_OFFLINE keeps the hub from being asked", "Unset it, or name the files themselves."
-    except HFValidationError as error:
-        raise ConfigError(f"{repo} is no name of a repository: {error}", hint="It has the form ORG/NAME.") from None
-    except (http_error, LocalEntryNotFoundError, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
-        message, hint = f"{repo} can't be fetched from the hub ({reason})", "Connect, or name the files themselves."
-    else:
-        return
-    raise PrerequisiteError(message, hint=hint)
+    except hub_errors() as error:
+        problem = hub_problem(error, repo, "dataset")
+        kind = ConfigError if isinstance(error, HFValidationError) else PrerequisiteError
+        raise kind(problem.message, hint=f"{problem.hint or 'Connect.'} {BY_HAND}") from None
+    except OSError as error:
+        raise PrerequisiteError(
+            f"{repo} can't be kept in the hub's cache: {error.strerror or error}", hint=BY_HAND
+        ) from None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from localtable.engines.base import Event, Tokens
+from localtable.engines.base import Completion, Event, Failure, Tokens
 from localtable.engines.decode.cache import Placed, build_cache, cut
 from localtable.engines.decode.prefill import Limits, prefill_jointly, prefill_sharing
 from localtable.engines.decode.rows import Row
@@ -72,7 +72,15 @@ class Batch:
             if row.request.request_id in request_ids:
                 row.aborted = True
 
-    def results(self) -> list[Event]:
+    def said(self) -> dict[str, tuple[int, ...]]:
+        """What the rows that still run have generated and can go on from, by request."""
+        return {
+            row.request.request_id: tuple(row.token_ids) if row.request.resumable else ()
+            for row in self._rows
+            if not row.done
+        }
+
+    def results(self) -> list[Completion | Failure]:
         """What all rows came to, aborted ones aside."""
         return [row.result() for row in self._rows if not row.aborted]
 

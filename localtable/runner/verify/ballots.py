@@ -10,13 +10,23 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from localtable.ballots import VOTE_KEY, Choice, LabelSet, choose, read_choice
+from localtable.ballots import (
+    VOTE_KEY,
+    Choice,
+    LabelSet,
+    ballot_orders,
+    choose,
+    pooled,
+    read_choice,
+    read_label_mass,
+    replied_vote,
+)
 from localtable.errors import BallotError
-from localtable.runner.verify.disagreement import Disagreement
+from localtable.runner.verify.disagreement import Disagreement, compare
 from localtable.runner.verify.rows import UNREADABLE, StoredBallot, StoredTurn
 from localtable.runner.verify.turns import Place
 from localtable.transcript import SUM_TOLERANCE
-from localtable.types import Letter, Question
+from localtable.types import BallotRule, Letter, OrderedBallot, Question
 
 NUMERICS = 1e-9
 """How far one machine's exponential function may be from another's."""
@@ -37,12 +47,17 @@ class LabelBook:
         try:
             found = self._facts[session]["labels"][model][str(len(question.options))]
             token_ids = tuple(tuple(int(i) for i in ids) for ids in found["token_ids"])
+            mass_ids = tuple(map(int, found.get("mass_ids", ())))
         except UNREADABLE:
             return None
-        return LabelSet(VOTE_KEY, question.letters, (), token_ids, "", bool(found["canonical"]), found["form"])
+        return LabelSet(
+            VOTE_KEY, question.letters, (), token_ids, "", bool(found["canonical"]), found["form"], mass_ids
+        )
 
 
-def vote_of(turn: StoredTurn, question: Question, seed: int, labels: LabelSet | None) -> Letter | None:
+def vote_of(
+    turn: StoredTurn, question: Question, rule: BallotRule, seed: int, labels: LabelSet | None
+) -> Letter | None:
     """The vote that two of its three facts agree on; None where there is no ballot to count."""
     ballot = next((ballot for ballot in turn.ballots if ballot.counts), None)
     if ballot is None:
@@ -50,7 +65,7 @@ def vote_of(turn: StoredTurn, question: Question, seed: int, labels: LabelSet | 
     by_distribution = _mode(ballot, question, seed)
     if by_distribution is not None and by_distribution.chosen == ballot.vote:
         return ballot.vote
-    read = _read(turn, ballot, question, seed, labels)
+    read = _read(turn, ballot, question, rule, seed, labels)
     return read.chosen if isinstance(read, Choice) else by_distribution.chosen if by_distribution else ballot.vote
 
 
@@ -60,15 +75,31 @@ def _mode(ballot: StoredBallot, question: Question, seed: int) -> Choice | None:
     return choose(ballot.distribution, seed)
 
 
-def _read(
-    turn: StoredTurn, ballot: StoredBallot, question: Question, seed: int, labels: LabelSet | None
-) -> Choice | str | None:
-    """What the log-probabilities say, or what is wrong with them; None where the ballot's step is not there."""
-    step = turn.step(STEP_OF[ballot.at])
-    if step is None or labels is None or step.model != turn.model:
+def _answers(
+    turn: StoredTurn, ballot: StoredBallot, question: Question, rule: BallotRule, labels: LabelSet | None
+) -> list[OrderedBallot] | None:
+    """What the log-probabilities of each order say; None where steps of the ballot are not there.
+
+    Raises:
+        BallotError: They are no ballot's.
+    """
+    steps, orders = turn.all_steps(STEP_OF[ballot.at]), ballot_orders(question.letters, rule)
+    if len(steps) != len(orders) or labels is None or any(step.model != turn.model for step in steps):
         return None
+    read = [read_choice(labels, step.logprobs, order, 0) for step, order in zip(steps, orders, strict=True)]
+    return [
+        OrderedBallot(order, {letter: choice.distribution[letter] for letter in question.letters})
+        for order, choice in zip(orders, read, strict=True)
+    ]
+
+
+def _read(
+    turn: StoredTurn, ballot: StoredBallot, question: Question, rule: BallotRule, seed: int, labels: LabelSet | None
+) -> Choice | str | None:
+    """What the log-probabilities say, or what is wrong with them; None where steps of the ballot are not there."""
     try:
-        return read_choice(labels, step.logprobs, question.letters, seed)
+        answers = _answers(turn, ballot, question, rule, labels)
+        return None if answers is None else choose(pooled(answers, rule), seed)
     except BallotError as error:
         return error.message
     except (ValueError, OverflowError) as error:
@@ -77,7 +108,7 @@ def _read(
 
 def check_ballots(turn: StoredTurn, place: Place, labels: LabelSet | None) -> Iterator[Disagreement]:
     """All ballots of a turn."""
-    at = place.debate.panel.ballot_at
+    at = place.debate.panel.ballot.at
     expected = {"before": at == "before"} if at != "after" else {}
     expected |= {"after": True} if at != "before" else {}
     stored = {ballot.at: ballot.counts for ballot in turn.ballots}
@@ -88,6 +119,8 @@ def check_ballots(turn: StoredTurn, place: Place, labels: LabelSet | None) -> It
     for ballot in turn.ballots:
         where = f"{place.where}, ballot {ballot.at}" if len(turn.ballots) > 1 else place.where
         yield from _check_ballot(where, turn, ballot, place, labels)
+        yield from _check_orders(where, turn, ballot, place, labels)
+        yield from _check_measures(where, turn, ballot, place, labels)
         yield from _check_persuaded(where, ballot, place)
 
 
@@ -96,7 +129,7 @@ def _check_ballot(
 ) -> Iterator[Disagreement]:
     question, shares = place.debate.question, ballot.distribution
     seed = place.seed_of(STEP_OF[ballot.at])
-    read = _read(turn, ballot, question, seed, labels)
+    read = _read(turn, ballot, question, place.debate.panel.ballot, seed, labels)
     if isinstance(read, str):
         yield Disagreement(where, "log-probabilities of the ballot", read, "one for each label, sum 1", "a ballot has")
     if tuple(shares) != question.letters:
@@ -121,6 +154,46 @@ def _check_ballot(
         yield Disagreement(where, "vote", ballot.vote, derived, "the distribution says")
     elif follows and ballot.tied != mode.tied:
         yield Disagreement(where, "tied", list(ballot.tied), list(mode.tied), "the distribution says")
+
+
+def _check_orders(
+    where: str, turn: StoredTurn, ballot: StoredBallot, place: Place, labels: LabelSet | None
+) -> Iterator[Disagreement]:
+    """The answers to several orders, each against its own log-probabilities."""
+    question, rule = place.debate.question, place.debate.panel.ballot
+    orders = ballot_orders(question.letters, rule)
+    listed = ["".join(order) for order in orders] if len(orders) > 1 else []
+    yield from compare(where, "orders", [order for order, _ in ballot.orders], listed, "the panel says")
+    try:
+        answers = _answers(turn, ballot, question, rule, labels)
+    except (BallotError, ValueError, OverflowError):
+        return  # reported with the ballot
+    for (order, stored), answer in zip(ballot.orders, answers or (), strict=False):
+        due = answer.distribution
+        same = stored.keys() == due.keys() and all(abs(stored[x] - due[x]) <= NUMERICS for x in due)
+        if not same:
+            yield Disagreement(
+                f"{where}, order {order}", "distribution", stored, dict(due), "the log-probabilities say"
+            )
+
+
+def _check_measures(
+    where: str, turn: StoredTurn, ballot: StoredBallot, place: Place, labels: LabelSet | None
+) -> Iterator[Disagreement]:
+    """What was measured of the ballot that counts: the labels' free probability, and a free reply."""
+    step = turn.step("label_mass")
+    if ballot.counts and step is not None and labels is not None:
+        try:
+            mass = read_label_mass(labels, step.logprobs)
+        except (BallotError, ValueError, OverflowError) as error:
+            yield Disagreement(
+                where, "log-probabilities of the labels", f"{error}", "a probability each", "a mass needs"
+            )
+        else:
+            if ballot.label_mass is None or abs(ballot.label_mass - mass) > NUMERICS:
+                yield Disagreement(where, "label_mass", ballot.label_mass, mass, "the log-probabilities say")
+    vote = None if ballot.free_reply is None else replied_vote(ballot.free_reply, place.debate.question)
+    yield from compare(where, "free_vote", ballot.free_vote, vote, "the free reply says")
 
 
 def _check_persuaded(where: str, ballot: StoredBallot, place: Place) -> Iterator[Disagreement]:

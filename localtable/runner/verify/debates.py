@@ -9,13 +9,15 @@ from typing import Any
 
 from localtable.protocol import Condition, Debate
 from localtable.runner.verify.ballots import STEP_OF, LabelBook, check_ballots, vote_of
+from localtable.runner.verify.confederates import check_confederate
 from localtable.runner.verify.disagreement import Disagreement, compare
+from localtable.runner.verify.influence import Measured, check_measured, read_measured
 from localtable.runner.verify.replay import Replay
 from localtable.runner.verify.rows import UNREADABLE, StoredTurn, all_debates, read_turns
 from localtable.runner.verify.turns import Place, check_turn
 from localtable.seeds import request_seed
 from localtable.store import Store
-from localtable.types import Ballot, Letter, Question, Turn, Verdict
+from localtable.types import Ballot, Confederate, Letter, Question, Seat, Turn, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,9 @@ class _Checked:
         self._store, self._row, self._where, self._book = store, row, where, book
         self._conditions, self._scripted = conditions, scripted
         condition = conditions[row.condition]
-        self._debate = Debate(question, condition.panel, row.repeat, view=condition.view)
+        self._debate = Debate(question, condition.panel, row.repeat, noise=condition.noise)
         self._turns = read_turns(store, row.id)
+        self._measured = read_measured(store, row.id)
 
     def check(self, replay: Replay | None) -> Iterator[Disagreement]:
         seats = {seat.name: seat for seat in self._debate.panel.seats}
@@ -93,15 +96,15 @@ class _Checked:
     ) -> Iterator[Disagreement]:
         debate = self._debate
         left = dict(by_round)
-        partner = self._partner() if replay is not None else None
+        partner = self._partner() if replay is not None or self._measured else None
         while (number := debate.open_round) is not None and number in left:
             turns = left.pop(number)
             votes = {seat: self._vote(turn, number) for seat, turn in turns.items()}
             for turn in turns.values():
                 yield from self._check_turn(turn, debate, votes[turn.seat])
-                if replay is not None and (partner is not None or not debate.view.noise or number == 1):
-                    where = f"{self._where}, round {number}, {turn.seat}"
-                    yield from replay.check(turn, replace(debate, partner=partner), self._row.condition, where)
+                if partner is None and debate.noise and number > 1:
+                    continue  # what was read can't be known
+                yield from self._check_read(turn, replace(debate, partner=partner), votes[turn.seat], replay)
             if len(turns) < len(debate.panel.seats):
                 break
             debate = debate.close_round({seat: _as_turn(turn, votes[seat]) for seat, turn in turns.items()})
@@ -124,22 +127,41 @@ class _Checked:
         step = STEP_OF[counted.at if counted else "after"]
         seed = request_seed(debate.panel.seed, debate.repeat, debate.question.id, turn.seat, number, step)
         labels = self._book.labels(turn.session, turn.model, debate.question)
-        vote = vote_of(turn, debate.question, seed, labels)
+        vote = vote_of(turn, debate.question, debate.panel.ballot, seed, labels)
         return vote if vote in debate.question.letters else debate.question.letters[0]
 
     def _check_turn(self, turn: StoredTurn, debate: Debate, vote: Letter) -> Iterator[Disagreement]:
-        number = turn.round_number
-        place = Place(
-            f"{self._where}, round {number}, {turn.seat}",
-            debate,
-            next(seat for seat in debate.panel.seats if seat.name == turn.seat),
-            number,
-            vote,
-            debate.previous_vote(turn.seat, number),
-            self._scripted,
-        )
+        where = self._where_of(turn)
+        seat = next(seat for seat in debate.panel.seats if seat.name == turn.seat)
+        if isinstance(seat, Confederate):
+            yield from check_confederate(turn, debate, seat, where)
+            return
+        place = self._place(turn, debate, seat, vote)
         yield from check_turn(turn, place)
         yield from check_ballots(turn, place, self._book.labels(turn.session, turn.model, debate.question))
+
+    def _check_read(
+        self, turn: StoredTurn, debate: Debate, vote: Letter, replay: Replay | None
+    ) -> Iterator[Disagreement]:
+        """What follows from what a seat had read."""
+        seat = next(seat for seat in debate.panel.seats if seat.name == turn.seat)
+        measured = self._measured.get(turn.id, Measured())
+        if isinstance(seat, Confederate):
+            yield from compare(self._where_of(turn), "probes", len(measured.probes), 0, "a confederate has")
+            return
+        place = self._place(turn, debate, seat, vote)
+        yield from check_measured(measured, turn, place, self._book)
+        if replay is not None:
+            yield from replay.check(turn, debate, self._row.condition, place.where)
+            yield from replay.check_probes(turn, measured.probes, debate, self._row.condition, place.where)
+
+    def _where_of(self, turn: StoredTurn) -> str:
+        return f"{self._where}, round {turn.round_number}, {turn.seat}"
+
+    def _place(self, turn: StoredTurn, debate: Debate, seat: Seat, vote: Letter) -> Place:
+        number = turn.round_number
+        where, before = self._where_of(turn), debate.previous_vote(turn.seat, number)
+        return Place(where, debate, seat, number, vote, before, self._scripted)
 
     def _check_end(self, debate: Debate) -> Iterator[Disagreement]:
         row, over = self._row, debate.open_round is None
@@ -164,7 +186,7 @@ class _Checked:
         assert self._row.partner is not None
         row = self._store.debate(self._row.partner)
         condition = self._conditions[row.condition]
-        debate = Debate(self._store.question(row.question), condition.panel, row.repeat, view=condition.view)
+        debate = Debate(self._store.question(row.question), condition.panel, row.repeat, noise=condition.noise)
         by_round: dict[int, dict[str, Turn]] = {}
         for turn in read_turns(self._store, row.id):
             counted = next(ballot for ballot in turn.ballots if ballot.counts)
@@ -176,7 +198,8 @@ class _Checked:
 
 def _as_turn(turn: StoredTurn, vote: Letter) -> Turn:
     """What the next round needs of a turn."""
-    return Turn(turn.seat, turn.position, turn.statement, Ballot(vote, None), False, None, False, None, None)
+    counted = next((ballot.distribution for ballot in turn.ballots if ballot.counts), None)
+    return Turn(turn.seat, turn.position, turn.statement, Ballot(vote, counted), False, None, False, None, None)
 
 
 def _verdict_columns(verdict: Verdict | None) -> tuple[Any, ...] | None:

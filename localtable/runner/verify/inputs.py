@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from localtable.errors import ConfigError
-from localtable.prompts.wording import WordingFile, parse_wording
-from localtable.protocol import Condition
+from localtable.protocol import Condition, debate_of
 from localtable.runner.keys import combine
 from localtable.runner.verify.disagreement import Disagreement, compare
 from localtable.runner.verify.rows import UNREADABLE
-from localtable.store import Run, Store
+from localtable.runner.wordings import parse_kept
+from localtable.store import Run, Store, VariantRow
 from localtable.store.merging import shards_of
-from localtable.types import LETTERS
+from localtable.types import LETTERS, variant_name
 
 ROUNDING_S = 0.01
 """Seconds by which the parts of a session may miss their sum: each is rounded to a thousandth."""
@@ -32,12 +32,8 @@ def check_file(store: Store) -> Iterator[Disagreement]:
 
 def check_inputs(store: Store, run: Run, conditions: Mapping[int, Condition]) -> Iterator[Disagreement]:
     """The inputs against their hashes, and the rows that follow from them."""
-    try:
-        wording = parse_wording(WordingFile.model_validate(run.prompts), "run.prompts")
-        yield from compare("run", "prompts_sha256", run.prompts_sha256, wording.sha256, "the prompts have")
-        yield from compare("run", "prompts_name", run.prompts_name, wording.name, "the prompts say")
-    except (ConfigError, ValueError) as error:
-        yield Disagreement("run", "prompts", f"{error}", "a wording", "a run has")
+    yield from _check_wording("run", run)
+    yield from _check_variants(store, run, conditions)
     yield from compare("run", "questions_sha256", run.questions_sha256, store.questions_sha256(), "the questions have")
     for number, name, options, num_options, answer in store.query(
         "SELECT id, name, options, num_options, answer FROM questions ORDER BY id"
@@ -54,7 +50,41 @@ def check_inputs(store: Store, run: Run, conditions: Mapping[int, Condition]) ->
     named = {number: condition.name for number, condition in conditions.items()}
     yield from compare("conditions", "names", there, named, "the panel and the controls say")
     yield from _check_numbers(store, run, conditions)
-    yield from _check_partners(store)
+    yield from _check_partners(store, conditions)
+
+
+def _check_wording(where: str, row: Run | VariantRow) -> Iterator[Disagreement]:
+    """A wording against its hash."""
+    try:
+        wording = parse_kept(row.prompts, where)
+        yield from compare(where, "prompts_sha256", row.prompts_sha256, wording.sha256, "the prompts have")
+        yield from compare(where, "prompts_name", row.prompts_name, wording.name, "the prompts say")
+    except (ConfigError, ValueError) as error:
+        yield Disagreement(where, "prompts", f"{error}", "a wording", "a run has")
+
+
+def _check_variants(store: Store, run: Run, conditions: Mapping[int, Condition]) -> Iterator[Disagreement]:
+    """A sweep's variants: their names and levels, their wordings, which conditions are theirs."""
+    factors = {} if run.sweep is None else run.sweep["factors"]
+    for variant in run.variants:
+        where = f"variant {variant.name}"
+        yield from compare(where, "factors", list(variant.levels), list(factors), "the sweep has")
+        for factor, level in variant.levels.items():
+            if level not in factors.get(factor, {}):
+                yield Disagreement(where, f"level of {factor}", level, list(factors.get(factor, {})), "the sweep has")
+        yield from compare(where, "name", variant.name, variant_name(variant.levels), "its levels say")
+        yield from _check_wording(where, variant)
+    for variant in run.variants[:1]:
+        for fact in ("panel", "prompts_sha256", "prompts_name"):
+            yield from compare("run", fact, getattr(run, fact), getattr(variant, fact), "the baseline has")
+    there = {
+        number: name
+        for number, name in store.query(
+            "SELECT conditions.id, variants.name FROM conditions LEFT JOIN variants ON variants.id = variant ORDER BY 1"
+        )
+    }
+    due = {number: condition.debate if run.variants else None for number, condition in conditions.items()}
+    yield from compare("conditions", "variants", there, due, "the sweep says")
 
 
 def _check_numbers(store: Store, run: Run, conditions: Mapping[int, Condition]) -> Iterator[Disagreement]:
@@ -78,19 +108,22 @@ def _check_numbers(store: Store, run: Run, conditions: Mapping[int, Condition]) 
         yield from compare(f"condition {name}", "debates", debates.get(number, 0), expected, "the questions say")
 
 
-def _check_partners(store: Store) -> Iterator[Disagreement]:
+def _check_partners(store: Store, conditions: Mapping[int, Condition]) -> Iterator[Disagreement]:
     """Noise comes from the debate on another question, with as many options, and from each at most once."""
-    noise = "SELECT id FROM conditions WHERE name = 'noise-peers'"
+    noise = {number: debate_of(conditions, number) for number, condition in conditions.items() if condition.noise}
     for (debate,) in store.query(
-        f"SELECT id FROM debates WHERE (partner IS NOT NULL) <> (condition IN ({noise})) ORDER BY id"
+        "SELECT id FROM debates WHERE (partner IS NOT NULL) <> (condition IN (SELECT value FROM json_each(?)))"
+        " ORDER BY id",
+        json.dumps(list(noise)),
     ):
         yield Disagreement(f"debate {debate}", "partner", "one or none", "the other", "its condition wants")
     for debate, partner in store.query(
         "SELECT debates.id, debates.partner FROM debates JOIN questions ON questions.id = debates.question"
         " LEFT JOIN debates AS other ON other.id = debates.partner"
         " LEFT JOIN questions AS asked ON asked.id = other.question WHERE debates.partner IS NOT NULL"
-        " AND (other.condition IS NOT 1 OR other.repeat IS NOT debates.repeat OR other.question = debates.question"
-        "  OR asked.num_options IS NOT questions.num_options) ORDER BY debates.id"
+        " AND (other.condition IS NOT (?1 ->> ('$.' || debates.condition)) OR other.repeat IS NOT debates.repeat"
+        "  OR other.question = debates.question OR asked.num_options IS NOT questions.num_options) ORDER BY debates.id",
+        json.dumps(noise),
     ):
         fits = "the plain debate on another question, same repeat, as many options"
         yield Disagreement(f"debate {debate}", "partner", partner, fits, "its noise is")

@@ -6,35 +6,35 @@ who persuaded. It needs the models' tokenizers, and no engine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from localtable.engines.base import Completion
 from localtable.errors import LocaltableError
-from localtable.prompts import ByteTokenizer, HfTokenizer, PromptTokenizer
-from localtable.prompts.wording import WordingFile, parse_wording
-from localtable.protocol import Condition, Debate
+from localtable.protocol import Condition, Debate, cards_of
+from localtable.runner.influence.probes import probe_of
 from localtable.runner.inputs import find_run_weights
 from localtable.runner.keys import request_key
-from localtable.runner.models import build_models
-from localtable.runner.session import models_of
+from localtable.runner.models import seat_conditions
+from localtable.runner.session import read_tokenizers
 from localtable.runner.turns import TurnAtWork, begin_turn
 from localtable.runner.verify.disagreement import Disagreement, compare
+from localtable.runner.verify.influence import StoredProbe
 from localtable.runner.verify.rows import StoredStep, StoredTurn
+from localtable.runner.wordings import kept_wordings
 from localtable.store import Run
-from localtable.types import FinishReason, Panel
+from localtable.types import Confederate, FinishReason
 
 
 class Replay:
     """The models of a run as far as their words go."""
 
-    def __init__(self, run: Run, panel: Panel, conditions: Mapping[int, Condition], home: Path) -> None:
+    def __init__(self, run: Run, conditions: Mapping[int, Condition], home: Path) -> None:
         """Read the tokenizers.
 
         Args:
             run: The inputs.
-            panel: The run's.
             conditions: By number.
             home: Where weights are.
 
@@ -43,16 +43,12 @@ class Replay:
             ConfigError: Weights are other ones than the run's.
         """
         self._scripted = run.engine == "scripted"
+        cards = cards_of(conditions.values())
         files = find_run_weights(
-            run, panel, home, "the run", otherwise="verify without --prompts", say=lambda text: None
+            run, cards, home, "the run", otherwise="verify without --prompts", say=lambda text: None
         )
-        tokenizers: dict[str, PromptTokenizer] = {
-            card.id: HfTokenizer(files[card.id].folder) if files else ByteTokenizer() for card in panel.cards
-        }
-        # The store's own wording: the file that it came from needn't be here.
-        wording = parse_wording(WordingFile.model_validate(run.prompts), "run.prompts")
-        models = build_models(panel, tokenizers, wording, real_templates=not self._scripted)
-        self._models = {number: models_of(models, condition) for number, condition in conditions.items()}
+        tokenizers, wordings = read_tokenizers(cards, files), kept_wordings(run, conditions)
+        self._models = seat_conditions(conditions, tokenizers, wordings, real_templates=not self._scripted)
 
     def check(self, stored: StoredTurn, debate: Debate, condition: int, where: str) -> Iterator[Disagreement]:
         """Take one turn once more.
@@ -64,9 +60,11 @@ class Replay:
             where: The turn's place.
         """
         seat = next(seat for seat in debate.panel.seats if seat.name == stored.seat)
+        if isinstance(seat, Confederate):
+            return  # it read nothing, and nothing was asked of it
         try:
             turn = begin_turn(0, debate, seat, self._models[condition][seat.card.id], stream=False)
-            found = [*self._check_steps(stored, turn, where)]
+            found = [*self._check_steps(stored.steps, turn, where)]
         except LocaltableError as error:
             yield Disagreement(where, "the stored answers", error.message, "a turn", "its steps make")
             return
@@ -84,10 +82,36 @@ class Replay:
         ballot = next((ballot for ballot in stored.ballots if ballot.counts), None)
         if ballot is not None:
             yield from say("persuaded_by", ballot.persuaded_by, said.ballot.persuaded_by, "its generation says")
+            reply = said.ballot.free_reply.text if said.ballot.free_reply else None
+            yield from say("free_reply", ballot.free_reply, reply, "its generation says")
 
-    def _check_steps(self, stored: StoredTurn, turn: TurnAtWork, where: str) -> Iterator[Disagreement]:
+    def check_probes(
+        self, stored: StoredTurn, probes: Sequence[StoredProbe], debate: Debate, condition: int, where: str
+    ) -> Iterator[Disagreement]:
+        """Take the probes of a turn once more.
+
+        Args:
+            stored: The turn.
+            probes: As they are stored.
+            debate: As for `check`.
+            condition: The number of its condition.
+            where: The turn's place.
+        """
+        seat = next((seat for seat in debate.panel.model_seats if seat.name == stored.seat), None)
+        if seat is None or not probes:
+            return
+        try:
+            turn = begin_turn(0, debate, seat, self._models[condition][seat.card.id], stream=False)
+            for probe in probes:
+                if probe.replaced is None or probe.replaced in turn.peers:
+                    again = probe_of(turn, stored.id, (probe.kind, probe.replaced, probe.sample))
+                    yield from self._check_steps(probe.steps, again, f"{where}, probe {probe.id}")
+        except LocaltableError as error:
+            yield Disagreement(where, "the stored answers", error.message, "probes", "their steps make")
+
+    def _check_steps(self, stored: Sequence[StoredStep], turn: TurnAtWork, where: str) -> Iterator[Disagreement]:
         request = turn.next_request()
-        for step in stored.steps:
+        for step in stored:
             if request is None or turn.step != step.step:
                 return
             key = request_key(step.identity, request, always_draws=self._scripted)

@@ -48,6 +48,11 @@ class StoredBallot:
     tied: tuple[str, ...]
     distribution: dict[str, float]
     persuaded_by: str | None
+    label_mass: float | None = None
+    free_reply: str | None = None
+    free_vote: str | None = None
+    orders: list[tuple[str, dict[str, float]]] = field(default_factory=list)
+    """The options as they were listed, and the answer, order by order; empty where there was one."""
 
 
 @dataclass(slots=True)
@@ -79,7 +84,11 @@ class StoredTurn:
 
     def step(self, name: str) -> StoredStep | None:
         """The last step of this name."""
-        return next((step for step in reversed(self.steps) if step.step == name), None)
+        return next(reversed(self.all_steps(name)), None)
+
+    def all_steps(self, name: str) -> list[StoredStep]:
+        """The steps of this name, in their order."""
+        return [step for step in self.steps if step.step == name]
 
 
 def read_turns(store: Store, debate: int) -> list[StoredTurn]:
@@ -91,11 +100,19 @@ def read_turns(store: Store, debate: int) -> list[StoredTurn]:
     """
     turns = {row[0]: _turn(row) for row in store.query(_TURNS, debate)}
     for row in store.query(_STEPS, debate):
-        turns[row[0]].steps.append(_step(row[1:]))
-    for turn, at, counts, vote, tied, distribution, by in store.query(_BALLOTS, debate):
-        read = {str(letter): float(share) for letter, share in json.loads(distribution).items()}
-        turns[turn].ballots.append(StoredBallot(at, bool(counts), vote, tuple(json.loads(tied)), read, by))
+        turns[row[0]].steps.append(read_step(row[1:]))
+    for turn, at, counts, vote, tied, distribution, *rest in store.query(_BALLOTS, debate):
+        ballot = StoredBallot(at, bool(counts), vote, tuple(json.loads(tied)), read_shares(distribution), *rest)
+        turns[turn].ballots.append(ballot)
+    for turn, at, listed, distribution in store.query(_ORDERS, debate):
+        ballot = next(ballot for ballot in turns[turn].ballots if ballot.at == at)
+        ballot.orders.append((listed, read_shares(distribution)))
     return list(turns.values())
+
+
+def read_shares(distribution: str) -> dict[str, float]:
+    """A distribution out of its JSON."""
+    return {str(letter): float(share) for letter, share in json.loads(distribution).items()}
 
 
 def all_debates(store: Store) -> Iterator[tuple[Any, ...]]:
@@ -120,8 +137,12 @@ _STEPS = (
     " WHERE debate = ? ORDER BY turn, number"
 )
 _BALLOTS = (
-    "SELECT turn, at, counts, vote, tied, distribution, persuaded_by FROM ballots"
+    "SELECT turn, at, counts, vote, tied, distribution, persuaded_by, label_mass, free_reply, free_vote FROM ballots"
     " WHERE turn IN (SELECT id FROM turns WHERE debate = ?) ORDER BY turn, at"
+)
+_ORDERS = (
+    "SELECT turn, at, listed, distribution FROM ballot_orders"
+    " WHERE turn IN (SELECT id FROM turns WHERE debate = ?) ORDER BY turn, at, number"
 )
 
 
@@ -154,7 +175,8 @@ def _turn(row: tuple[Any, ...]) -> StoredTurn:
     )
 
 
-def _step(row: tuple[Any, ...]) -> StoredStep:
+def read_step(row: tuple[Any, ...]) -> StoredStep:
+    """A step out of its row: what it is, and its generation."""
     step, generation, model, identity, request, prompt, seed, *usage, packed, finish, stop, logprobs, origin = row
     token_ids = array("I")
     token_ids.frombytes(packed)

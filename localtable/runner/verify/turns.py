@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from localtable.ballots import names_a_letter, stated_vote
+from localtable.ballots import ballot_orders, names_a_letter, stated_vote
 from localtable.protocol import Debate
 from localtable.protocol.turn import MAX_ATTEMPTS
 from localtable.runner.verify.disagreement import Disagreement, compare
@@ -38,7 +39,7 @@ class Place:
 
     @property
     def peers(self) -> tuple[str, ...]:
-        return self.debate.readers_peers(self.seat.name)
+        return self.debate.readers_peers(self.seat.name, self.round_number)
 
 
 def check_turn(turn: StoredTurn, place: Place) -> Iterator[Disagreement]:
@@ -70,21 +71,24 @@ def _check_steps(turn: StoredTurn, place: Place, attempts: int) -> Iterator[Disa
     if stored != expected:
         yield Disagreement(place.where, "steps", stored, expected, "the panel and the votes say")
         return
-    sample = 0
+    samples = Counter[str]()
     for step in turn.steps:
         where = f"{place.where}, generation {step.generation} ({step.step})"
         yield from compare(where, "model", step.model, place.seat.card.id, "the panel says")
-        seed = seed_of_generation(step, place, sample)
+        seed = seed_of_generation(step, place, samples[step.step])
         yield from compare(where, "seed", step.seed, seed, "the run's seed says")
-        sample += step.step == "statement"
+        samples[step.step] += 1
 
 
 def _expected_steps(place: Place, attempts: int) -> list[str]:
-    at = place.debate.panel.ballot_at
-    steps = ["before"] if at in ("before", "both") else []
+    rule = place.debate.panel.ballot
+    num_orders = len(ballot_orders(place.debate.question.letters, rule))
+    steps = ["before"] * num_orders if rule.at in ("before", "both") else []
     steps += ["thinking"] if place.seat.thinking.on else []
     steps += ["statement"] * attempts
-    steps += ["ballot"] if at in ("after", "both") else []
+    steps += ["ballot"] * num_orders if rule.at in ("after", "both") else []
+    steps += ["label_mass"] if rule.label_mass else []
+    steps += ["free_reply"] if rule.free_reply else []
     return steps + (["persuaded"] if place.changed_mind and place.peers else [])
 
 
@@ -93,7 +97,7 @@ def seed_of_generation(step: StoredStep, place: Place, sample: int) -> int | Non
     free = step.step in ("thinking", "statement")
     if not place.always_draws and (not free or place.seat.sampling.temperature == 0):
         return None
-    return place.seed_of(step.step, sample if step.step == "statement" else 0)
+    return place.seed_of(step.step, sample)
 
 
 def _check_ends(turn: StoredTurn, where: str) -> Iterator[Disagreement]:

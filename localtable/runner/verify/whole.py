@@ -16,22 +16,20 @@ from localtable.runner.verify.rows import UNREADABLE
 from localtable.store import Run, Store
 from localtable.store.file import translated
 from localtable.store.reading import hold_still
-from localtable.types import Panel
 
 
-def read_inputs(store: Store) -> tuple[Run, Panel, dict[int, Condition]]:
-    """The run, its panel and its conditions by number.
+def read_inputs(store: Store) -> tuple[Run, dict[int, Condition]]:
+    """The run, and its conditions by number.
 
     Raises:
         StoreError: They can't be read, so that nothing can be derived from them.
     """
     try:
         run = store.run()
-        for found in (run.weights, run.prompts):
+        for found in (run.weights, run.prompts, *(variant.prompts for variant in run.variants)):
             if not isinstance(found, Mapping):
                 raise ValueError(f"{found!r} is no mapping")
-        panel = panel_of(run, str(store.path))
-        return run, panel, conditions_of(run, panel)
+        return run, conditions_of(run, panel_of(run, str(store.path)))
     except ConfigError as error:
         problem = error.message
     except UNREADABLE as error:
@@ -49,7 +47,7 @@ def verify_store(store: Store, *, replay: Replay | None = None) -> Iterator[Disa
     Raises:
         StoreError: The inputs can't be read.
     """
-    run, _, conditions = read_inputs(store)
+    run, conditions = read_inputs(store)
     # One snapshot for all that is read: a run that is being worked on is whole at every commit, and not in between.
     hold_still(store)
     try:

@@ -1,7 +1,8 @@
 """What a step takes beside weights and cache, and what CUDA graphs do.
 
 vLLM has no formula for either: it runs a step with made-up tokens and looks. The formulas here add up the tensors that
-are alive at the same time in such a step; the first real load replaces them (`calibration.py`).
+are alive at the same time in such a step; the first load on a GPU replaces them (`calibration.py`), where one process
+has the engine (`engines/vllm_memory.py`).
 """
 
 from __future__ import annotations

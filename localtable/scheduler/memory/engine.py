@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from localtable.errors import PlacementError
 from localtable.scheduler.devices import GIB
 from localtable.scheduler.memory.activations import activations_bytes, graphs_bytes
 from localtable.scheduler.memory.figures import require_figures
@@ -94,28 +93,14 @@ def least_cache_bytes(card: Card, settings: EngineSettings, *, sequences: int = 
     return kv_shape(card, settings).cache_bytes(settings.max_model_len, sequences)
 
 
-def choose_sleep_level(
-    engine: EngineBytes, ram_free_bytes: int, what: str, *, wanted: Literal[1, 2] | None = None
-) -> Literal[1, 2]:
-    """At which level an engine can sleep: 1 keeps its weights in host memory, 2 reads them again.
+def choose_sleep_level(engine: EngineBytes, ram_free_bytes: int) -> Literal[1, 2]:
+    """At which level an engine sleeps: 1 keeps its weights in host memory, where that has room; 2 reads them again.
 
     Args:
         engine: What it takes.
         ram_free_bytes: Host memory that is left for it.
-        what: Its name, for the error.
-        wanted: The level that was asked for; None takes the best.
-
-    Raises:
-        PlacementError: Level 1 was asked for, and the host's memory is too small.
     """
-    fits = engine.host_asleep + RAM_RESERVE_BYTES <= ram_free_bytes
-    if wanted == 1 and not fits:
-        raise PlacementError(
-            f"{what} can't sleep at level 1: its weights would take {engine.host_asleep / GIB:.1f} GiB of host memory "
-            f"beside {RAM_RESERVE_BYTES / GIB:.0f} GiB for the processes, and {ram_free_bytes / GIB:.1f} GiB are free",
-            hint="Leave the level out: at level 2 weights are read again at each wake.",
-        )
-    return wanted or (1 if fits else 2)
+    return 1 if engine.host_asleep + RAM_RESERVE_BYTES <= ram_free_bytes else 2
 
 
 def _first(observed: int | None, computed: int) -> int:

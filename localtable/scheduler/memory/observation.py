@@ -38,19 +38,19 @@ class Observation:
         return replace(self, **seen)
 
 
-def observe(info: EngineInfo, load_s: float, *, first: bool) -> Observation:
+def observe(info: EngineInfo) -> Observation:
     """What an engine says of itself when it has been loaded.
 
     Args:
         info: What it says.
-        load_s: Seconds that its load took.
-        first: Nothing of it was cached: no file read before, nothing compiled.
     """
     block = info.kv_cache_bytes // info.num_kv_blocks if info.kv_cache_bytes and info.num_kv_blocks else None
+    # What an engine over several devices says of its weights is what their files have, of all devices together.
+    alone = int(info.arguments.get("tensor_parallel_size", 1)) == 1
     return Observation(
-        weights_bytes=info.weights_bytes,
+        weights_bytes=info.weights_bytes if alone else None,
         kv_block_bytes=block,
         kv_block_tokens=info.block_size if block else None,
-        first_load_s=load_s if first else None,
-        later_load_s=None if first else load_s,
+        activations_bytes=info.activation_bytes,
+        graphs_bytes=info.graph_bytes,
     )

@@ -1,0 +1,187 @@
+"""What an analysis could not compute, what has to be known to read it, and what it could not have seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from localtable.analysis.contrasts import missing_primary
+from localtable.analysis.findings import Comparison, Finding
+from localtable.analysis.metrics.controls import SELF_CONSISTENCY, matched_samples
+from localtable.analysis.parts import MIN_QUESTIONS, tags_of
+from localtable.analysis.run_facts import RunFacts
+from localtable.analysis.sample import Sample
+from localtable.analysis.statistics.calibration import NEARLY_CERTAIN
+from localtable.analysis.statistics.estimate import Estimate
+
+FEW_QUESTIONS = 50
+"""Below it coverage was not held to its target (docs/analysis.md, Coverage and size)."""
+NO_VALUE, NO_INTERVAL = "no value", "no interval"
+"""How a note begins that gives the reason for what is missing somewhere among a metric's figures."""
+
+
+def notes(
+    facts: RunFacts,
+    samples: Sequence[Sample],
+    findings: Sequence[Finding],
+    tests: Sequence[Comparison],
+    cluster: str | None,
+) -> Iterator[str]:
+    """Plain sentences, the gravest first."""
+    yield from _debates(facts, samples)
+    for sample in samples:
+        yield from _ballots(sample)
+    yield from _comparisons(samples, tests)
+    yield from _parts(samples, findings, cluster)
+    yield from _not_computed(findings, tests)
+
+
+# ── what there is ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _debates(facts: RunFacts, samples: Sequence[Sample]) -> Iterator[str]:
+    wanted = {sample.condition.name for sample in samples}
+    chosen = [condition for condition in facts.conditions if condition.name in wanted]
+    if not any(condition.finished for condition in chosen):
+        yield "no debate has finished: nothing can be said but what was counted"
+    for what, noun in (("failed", "failed"), ("open", "unfinished")):
+        left = {condition.name: getattr(condition, what) for condition in chosen if getattr(condition, what)}
+        if left:
+            counts = ", ".join(f"{name} {count:,}" for name, count in left.items())
+            yield f"{noun} debates, of which only what was said counts, and only among the validity figures: {counts}"
+    for condition in chosen:
+        if condition.left_out:
+            yield f"{condition.name}: {condition.left_out:,} debates never held, whose question has no partner"
+    for sample in samples:
+        lacking = int((sample.condition.finished & ~sample.whole).sum())
+        if lacking:
+            yield (
+                f"{sample.condition.name}: {lacking:,} finished debates lack a ballot and are left out"
+                " (see `localtable verify`)"
+            )
+    if facts.num_answered < facts.num_questions:
+        yield f"questions with an answer: {facts.num_answered:,} of {facts.num_questions:,}; accuracy is of these"
+    yield from _questions(samples)
+
+
+def _questions(samples: Sequence[Sample]) -> Iterator[str]:
+    debate = next((sample for sample in samples if sample.is_debate), None)
+    if debate is None:
+        yield "no debate is among the conditions asked for: nothing is compared"
+        return
+    n = len(set(debate.cluster[debate.whole].tolist()))
+    if 0 < n < FEW_QUESTIONS:
+        yield f"{n} question{'s' if n > 1 else ''}: intervals of so few cover less surely than they say"
+    early = int((debate.whole & (debate.condition.rounds_held < debate.condition.max_rounds)).sum())
+    if early:
+        yield (
+            f"{early:,} of {int(debate.whole.sum()):,} debates ended early: figures of later rounds are of those that"
+            " went on, which are the harder ones; `last` is of all"
+        )
+
+
+def _ballots(sample: Sample) -> Iterator[str]:
+    import numpy as np
+
+    name, ballots = sample.condition.name, sample.condition.ballots
+    there = sample.held[:, :, None] & sample.asked
+    number, tied = int(there.sum()), int((ballots.tied & there).sum())
+    if not sample.is_debate or not number:
+        return
+    scripted = [seat.name for seat in sample.condition.seats if not seat.is_model]
+    if scripted:
+        counting = [seat.name for seat in sample.condition.seats if not seat.is_model and seat.counts]
+        votes = f"; the votes of {_listed(counting)} count in majorities and rules" if counting else ""
+        yield f"{name}: {_listed(scripted)} sat there by script, and no figure is of them{votes}"
+    if tied:
+        yield (
+            f"{name}: {tied:,} of {number:,} ballots share their first place exactly: their votes were drawn by the"
+            " turns' seeds, and their confidence is half or less"
+        )
+    sure = int((there & (np.nan_to_num(ballots.confidence) > NEARLY_CERTAIN)).sum())
+    if sure:
+        yield (
+            f"{name}: {sure:,} of {number:,} ballots ({sure / number:.0%}) give their vote more than {NEARLY_CERTAIN}:"
+            " pools, rankings and calibration rest on small probabilities"
+        )
+    orders = sample.condition.orders
+    if orders is not None:
+        short = orders.num_orders < sample.condition.num_options[orders.where[0]]
+        if short.any():
+            yield (
+                f"{name}: {int(short.sum()):,} of {len(short):,} ballots were asked in fewer orders than they have"
+                " options: an option has stood at as many places, and what the others would have said is not averaged"
+            )
+
+
+# ── what is compared ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _comparisons(samples: Sequence[Sample], tests: Sequence[Comparison]) -> Iterator[str]:
+    for sample in samples:
+        if not sample.is_debate or not sample.whole.any():
+            continue
+        for lacking in missing_primary(sample):
+            yield f"{sample.condition.name}: not tested: {lacking}"
+        for matched, samples_of in matched_samples(sample):
+            if matched.kind == "total" and matched.k == len(samples_of.condition.seats) and matched.ratio < 1:
+                yield (
+                    f"{matched.control}: all {matched.num_samples} samples take {matched.ratio:.2f} x the debate's"
+                    f" tokens: {SELF_CONSISTENCY} could have had more"
+                )
+    for test in tests:
+        if test.note:
+            yield f"{test.name}: {test.note}"
+
+
+# ── what can't be computed ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _parts(samples: Sequence[Sample], findings: Sequence[Finding], cluster: str | None) -> Iterator[str]:
+    if not any("tag" in finding.by for finding in findings):
+        return
+    alone = {
+        tag
+        for sample in samples
+        for tag, rows in tags_of(sample.condition, cluster).items()
+        if len(set(sample.cluster[rows].tolist())) < MIN_QUESTIONS
+    }
+    if alone:
+        yield f"{len(alone):,} tags that only one question has are no parts of their own"
+
+
+def _not_computed(findings: Sequence[Finding], tests: Sequence[Comparison]) -> Iterator[str]:
+    """One note for each reason: which values it takes away, and then which intervals."""
+    for what, lacks in ((NO_VALUE, "value"), (NO_INTERVAL, "low")):
+        by_reason: dict[str, dict[str, set[str]]] = {}
+        for name, condition, estimate in _estimates(findings, tests):
+            missing = getattr(estimate, lacks) is None and (lacks == "value" or estimate.value is not None)
+            if missing and estimate.reason is not None:
+                by_reason.setdefault(estimate.reason, {}).setdefault(condition, set()).add(name)
+        for reason, by_condition in by_reason.items():
+            yield f"{what}: {reason}: {_named(by_condition)}"
+    alike = [test.name for test in tests if test.detectable is None and test.estimate.low is not None]
+    if alike:
+        yield f"no detectable effect: all questions differ alike, and nothing says how they vary: {'; '.join(alike)}"
+
+
+def _estimates(findings: Sequence[Finding], tests: Sequence[Comparison]) -> Iterator[tuple[str, str, Estimate]]:
+    """Every estimate with its metric's name and its condition; those of tests with their own and none."""
+    for finding in findings:
+        yield finding.metric.name, str(finding.by.get("condition", "")), finding.estimate
+    for test in tests:
+        yield test.name, "", test.estimate
+
+
+def _named(by_condition: Mapping[str, set[str]]) -> str:
+    """`brier, ece (debate, ring); auroc (ring)`: conditions that lack the same are named together."""
+    together: dict[tuple[str, ...], list[str]] = {}
+    for condition, names in by_condition.items():
+        together.setdefault(tuple(sorted(names)), []).append(condition)
+    return "; ".join(
+        ", ".join(names) + (f" ({', '.join(conditions)})" if conditions != [""] else "")
+        for names, conditions in together.items()
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

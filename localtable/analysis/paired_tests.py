@@ -1,0 +1,151 @@
+"""Contrasts → tests: paired on the same questions, flipped by sign, adjusted within their family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from localtable.analysis.contrasts import Contrast
+from localtable.analysis.findings import Comparison
+from localtable.analysis.metrics.orders import Reordered, reordered
+from localtable.analysis.parts import Clusters
+from localtable.analysis.sample import Sample
+from localtable.analysis.statistics.bootstrap import Resampled, resample
+from localtable.analysis.statistics.equivalence import equivalence
+from localtable.analysis.statistics.estimate import Estimate, PValue
+from localtable.analysis.statistics.mcnemar import mcnemar_mid_p
+from localtable.analysis.statistics.multiple_tests import benjamini_hochberg, holm
+from localtable.analysis.statistics.option_order import slot_chi_square
+from localtable.analysis.statistics.power import detectable_effect, standard_error_of_mean
+from localtable.analysis.statistics.sign_flip import sign_flip
+from localtable.analysis.statistics.statistic import Statistic, mean
+
+if TYPE_CHECKING:
+    from localtable.analysis.statistics.arrays import Flags, Floats
+
+
+NOTHING = "no question has both sides of it"
+
+
+class _Pair(NamedTuple):
+    """A contrast's two sides on the same questions."""
+
+    first: Floats
+    """[questions]"""
+    second: Floats
+    """[questions]"""
+    present: Flags
+    """[questions] which have both."""
+    yes_or_no: bool
+    """Each question has one right or wrong on either side, and is a cluster of its own."""
+
+
+def run_tests(contrasts: Sequence[Contrast], clusters: Clusters) -> list[Comparison]:
+    """All contrasts as tests, in their order, p-values not adjusted yet (`adjusted`)."""
+    import numpy as np
+
+    if not contrasts or clusters.number == 0:
+        return []
+    pairs = [_paired(contrast, clusters) for contrast in contrasts]
+    statistics = [_difference(pair, contrast, clusters) for pair, contrast in zip(pairs, contrasts, strict=True)]
+    differences = np.stack([_sums(pair, clusters) for pair in pairs], axis=1)  # [clusters, contrasts]
+    p_values = sign_flip(differences, np.stack([statistic.present for statistic in statistics], axis=1))
+    found: dict[int, Comparison] = {}
+    for resampled in resample(statistics):
+        for place, number in enumerate(resampled.numbers):
+            detectable = _detectable(differences[:, number], pairs[number], clusters)
+            found[number] = _test(contrasts[number], pairs[number], p_values[number], resampled, place, detectable)
+    return [found[number] for number in range(len(contrasts))]
+
+
+def _paired(contrast: Contrast, clusters: Clusters) -> _Pair:
+    num_questions = len(clusters.of_question)
+    (first, has_first), (second, has_second) = (
+        side.sample.by_question(side.numerators, side.denominators, num_questions) for side in contrast.sides
+    )
+    single = clusters.number == num_questions and all(side.one_yes_or_no for side in contrast.sides)
+    return _Pair(first, second, has_first & has_second, single)
+
+
+def _difference(pair: _Pair, contrast: Contrast, clusters: Clusters) -> Statistic:
+    """The mean difference over questions, by cluster."""
+    found = mean(pair.first - pair.second, pair.present, -contrast.most, contrast.most)
+    return replace(found.by_cluster(clusters.of_question, clusters.number), undefined=NOTHING, interval="percentile")
+
+
+def _sums(pair: _Pair, clusters: Clusters) -> Floats:
+    """[clusters] of their questions' differences."""
+    import numpy as np
+
+    differences = np.where(pair.present, pair.first - pair.second, 0.0)
+    return np.bincount(clusters.of_question, differences, clusters.number).astype(np.float64)
+
+
+def _detectable(sums: Floats, pair: _Pair, clusters: Clusters) -> float | None:
+    """From the standard error of the mean over questions, linearised where clusters differ in size."""
+    import numpy as np
+
+    counts = np.bincount(clusters.of_question, pair.present, clusters.number)
+    there = counts > 0
+    if not there.any():
+        return None
+    value, size = sums.sum() / counts.sum(), counts[there].mean()
+    error = standard_error_of_mean((sums[there] - value * counts[there]) / size)
+    # Where all questions differ alike their variance is not known to be none.
+    return detectable_effect(error) if error else None
+
+
+def _test(
+    contrast: Contrast, pair: _Pair, p: PValue, resampled: Resampled, place: int, detectable: float | None
+) -> Comparison:
+    estimate = resampled.estimate(place)
+    verdict = None
+    if contrast.equivalence and estimate.value is not None:
+        verdict = equivalence(resampled.estimate(place, 0.9), estimate).verdict
+    return Comparison(
+        contrast.condition,
+        contrast.metric,
+        contrast.first,
+        contrast.second,
+        "primary" if contrast.primary else "exploratory",
+        estimate,
+        p,
+        p_adjusted=None,
+        detectable=detectable,
+        verdict=verdict,
+        mcnemar=_mcnemar(pair),
+        note=contrast.note,
+    )
+
+
+def _mcnemar(pair: _Pair) -> PValue | None:
+    if not pair.yes_or_no or not pair.present.any():
+        return None
+    first, second = pair.first[pair.present], pair.second[pair.present]
+    return mcnemar_mid_p(int((first > second).sum()), int((second > first).sum()))
+
+
+def slot_test(sample: Sample) -> Comparison | None:
+    """Whether all places of a ballot are chosen alike; None where each was asked in one order."""
+    if reordered(sample) is not None:
+        return None
+    ballots = Reordered(sample)
+    rows, chosen, num_slots = ballots.chosen_slots
+    p = slot_chi_square(chosen, num_slots, sample.cluster[ballots.debate[rows]])
+    reason = p.reason or "a chi-square statistic has no interval"
+    estimate = Estimate(p.statistic, None, None, p.n, p.method, reason)
+    name = f"{sample.condition.name}, all slots against chance"
+    return Comparison(
+        sample.condition.name, "slot_bias", name, "", "exploratory", estimate, p, p_adjusted=None, detectable=None
+    )
+
+
+def adjusted(tests: Sequence[Comparison]) -> list[Comparison]:
+    """The same, primary ones first, with adjusted p-values: theirs by Holm, the others by Benjamini and Hochberg."""
+    primary, others = ([t for t in tests if (t.family == "primary") == wanted] for wanted in (True, False))
+    found = []
+    for family, adjust in ((primary, holm), (others, benjamini_hochberg)):
+        p_values = adjust([test.p.p for test in family])
+        found += [replace(test, p_adjusted=p) for test, p in zip(family, p_values, strict=True)]
+    return found

@@ -1,0 +1,43 @@
+"""A ballot in several orders of its options: which orders, and one distribution out of their answers.
+
+A model prefers letters and places whatever stands there. Over all rotations every option has stood at every place and
+under every letter once, so that the mean is free of that preference as far as it adds to an option's score alike. Of n
+options, k < n rotations leave each option in k of the n places: what the other places would have said is not averaged.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from localtable.types import BallotRule, Letter, OrderedBallot
+
+
+def ballot_orders(letters: Sequence[Letter], rule: BallotRule) -> tuple[tuple[Letter, ...], ...]:
+    """The orders in which a question's options are listed, its own first: rotations as evenly spaced as can be."""
+    number = len(letters) if rule.orders is None else min(rule.orders, len(letters))
+    shifts = [i * len(letters) // number for i in range(number)]
+    return tuple((*letters[shift:], *letters[:shift]) for shift in shifts)
+
+
+def pooled(answers: Sequence[OrderedBallot], rule: BallotRule) -> dict[Letter, float]:
+    """One distribution out of those under several orders.
+
+    The arithmetic mean is the linear opinion pool (Stone 1961); the geometric one, renormalised, the logarithmic pool
+    (Genest and Zidek 1986, Statistical Science 1:114), with each probability at least `rule.floor`.
+    """
+    letters = answers[0].distribution.keys()
+    if len(answers) == 1:
+        return dict(answers[0].distribution)
+    if rule.pool == "arithmetic":
+        return {x: math.fsum(answer.distribution[x] for answer in answers) / len(answers) for x in letters}
+    logs = {
+        x: math.fsum(math.log(max(answer.distribution[x], rule.floor)) for answer in answers) / len(answers)
+        for x in letters
+    }
+    return _normalised({x: math.exp(value) for x, value in logs.items()})
+
+
+def _normalised(shares: Mapping[Letter, float]) -> dict[Letter, float]:
+    total = math.fsum(shares.values())
+    return {x: share / total for x, share in shares.items()}

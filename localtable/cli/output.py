@@ -1,0 +1,44 @@
+"""Where the figures of a store go that a command is asked for as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from localtable.errors import ConfigError
+
+STDOUT = "-"
+
+
+def json_output(text: str | None, store: Path) -> Path | None:
+    """The file of `--json`; None for stdout, and where nobody asked for one.
+
+    Raises:
+        ConfigError: It can't be written, or is the store's own.
+    """
+    from localtable.loading import path_from
+    from localtable.whole_file import require_writable
+
+    if text in (None, STDOUT):
+        return None
+    assert text is not None
+    out = path_from(text, Path.cwd())
+    if out in (store, *(store.with_name(f"{store.name}{suffix}") for suffix in ("-wal", "-shm", ".lock"))):
+        raise ConfigError(f"{out} is the store itself, or belongs to it", hint="Name another --json.")
+    require_writable(out)
+    return out
+
+
+def write_json(out: Path | None, data: Mapping[str, Any]) -> None:
+    """Write figures to a file, whole or not at all, or to stdout."""
+    from localtable.whole_file import write_text
+
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+    if out is None:
+        click.echo(text)
+    else:
+        write_text(out, f"{text}\n")

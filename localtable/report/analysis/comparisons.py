@@ -1,0 +1,99 @@
+"""The debate beside its controls, what was tested, and what such tests could not have seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from localtable.analysis.findings import Analysis, Comparison
+from localtable.report.analysis.figures import NOTHING, Figures, bounds, number, value, with_bounds
+from localtable.report.analysis.tables import Row, heading, line, print_rows
+
+POINTS = "difference of shares"
+
+
+def print_controls(analysis: Analysis, figures: Figures, condition: str, console: Console) -> None:
+    """A line for each condition that belongs to this debate, then the tests."""
+    mine = [c.name for c in analysis.facts.conditions if c.debate == condition and c.name in analysis.asked.conditions]
+    if not figures.some(("tokens_per_question",), condition=condition):
+        return
+    heading(f"Controls and cost ({condition})", console)
+    print_rows(
+        ["", "majority right", "single seats", "drift", "changed", "generated", "all tokens"],
+        [Row(name, _cells(figures, name)) for name in mine],
+        console,
+    )
+    line(
+        "drift and changed votes: last round against round 1. Tokens are of a question, generated ones, and prompt and"
+        " generated ones together.",
+        console,
+        dim=True,
+    )
+    saved = figures.find("early_stop_savings", condition=condition, tokens="total")
+    lost = figures.find("early_stop_regret", condition=condition)
+    if saved is not None and saved.estimate.value is not None:
+        points = (
+            f", and cost {with_bounds(lost)} points" if lost is not None and lost.estimate.value is not None else ""
+        )
+        line(f"Ending at the first unanimous round would save {with_bounds(saved)} % of tokens{points}.", console)
+    tests = [test for test in analysis.tests if test.condition in mine]
+    for family, title in (
+        ("primary", "Primary comparisons (p adjusted by Holm)"),
+        ("exploratory", "Exploratory comparisons (p adjusted by Benjamini and Hochberg)"),
+    ):
+        _print_tests([test for test in tests if test.family == family], title, console)
+
+
+def _cells(figures: Figures, name: str) -> list[str]:
+    of = {"condition": name}
+    return [
+        with_bounds(figures.find("majority_accuracy", round="last", **of)),
+        value(figures.find("individual_accuracy", round="last", **of)),
+        value(figures.find("martingale_drift", round="last", **of)),
+        value(figures.find("change_rate", round="last", **of)),
+        value(figures.find("tokens_per_question", tokens="generated", **of)),
+        value(figures.find("tokens_per_question", tokens="total", **of)),
+    ]
+
+
+def _print_tests(tests: Sequence[Comparison], title: str, console: Console) -> None:
+    rows = [
+        Row(
+            test.name,
+            [
+                number(test.estimate.value, POINTS if test.estimate.low is not None or test.detectable else "1"),
+                bounds(test.estimate, POINTS),
+                _p(test.p.p),
+                _p(test.p_adjusted),
+                "" if test.detectable is None else f"{test.detectable * 100:.1f}",
+                test.verdict or "",
+            ],
+        )
+        for test in tests
+        if test.estimate.value is not None
+    ]
+    if rows:
+        line(title, console)
+        print_rows(["", "points", "95 %", "p", "adjusted", "detectable", ""], rows, console)
+
+
+def _p(p: float | None) -> str:
+    if p is None:
+        return NOTHING
+    return "<0.001" if p < 0.0005 else f"{p:.3f}"
+
+
+def print_limits(analysis: Analysis, console: Console) -> None:
+    """The differences that the primary tests would have missed."""
+    primary = [test for test in analysis.tests if test.family == "primary" and test.detectable is not None]
+    heading("What the data can't show", console)
+    for test in primary:
+        assert test.detectable is not None
+        line(
+            f"{test.name}: of true differences of {test.detectable * 100:.1f} points one in five would be missed, of"
+            f" smaller ones more (n = {test.estimate.n:,}).",
+            console,
+        )
+    if not primary:
+        line("No primary comparison could be made.", console)

@@ -1,0 +1,74 @@
+"""Every figure of a family one by one, and the main ones by tag, model, seat or first votes."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from localtable.analysis.findings import Analysis, Finding
+from localtable.report.analysis.figures import NOTHING, Figures, bounds, value
+from localtable.report.analysis.tables import Row, heading, line, print_rows
+
+_MAIN = (
+    ("single, first", "individual_accuracy", 1),
+    ("single, last", "individual_accuracy", "last"),
+    ("majority, first", "majority_accuracy", 1),
+    ("majority, last", "majority_accuracy", "last"),
+    ("gain", "debate_gain", None),
+    ("drift", "martingale_drift", "last"),
+    ("changed", "change_rate", "last"),
+)
+
+
+def print_family(analysis: Analysis, family: str, console: Console) -> None:
+    """All figures of a family: value, interval, questions."""
+    findings = [finding for finding in analysis.findings if finding.metric.family == family]
+    heading(family.capitalize(), console)
+    print_findings(findings, console)
+
+
+def print_findings(findings: list[Finding], console: Console) -> None:
+    """A line for each figure; what has no value is there, too, and has its reason behind the table."""
+    rows = [
+        Row(
+            f"{finding.metric.name}: {finding.by_text}",
+            [
+                value(finding),
+                bounds(finding.estimate, finding.metric.unit),
+                f"{finding.estimate.n:,}",
+                finding.verdict or "",
+            ],
+        )
+        for finding in findings
+    ]
+    if rows:
+        print_rows(["", "value", "95 %", "n", ""], rows, console)
+
+
+def print_dimension(analysis: Analysis, figures: Figures, dimension: str, console: Console) -> None:
+    """The main figures of each part; `round` has its columns everywhere."""
+    if dimension == "round":
+        return
+    for condition in analysis.asked.conditions:
+        parts = {
+            str(finding.by[dimension]): finding
+            for _, name, which in _MAIN
+            for finding in figures.all(name, condition=condition)
+            if dimension in finding.by and finding.by.get("round") == which
+        }
+        if not parts:
+            continue
+        heading(f"By {dimension} ({condition})", console)
+        rows = []
+        for label, finding in parts.items():
+            found = [_part(figures, condition, dimension, label, name, which) for _, name, which in _MAIN]
+            rows.append(Row(label, [f"{finding.estimate.n:,}", *found]))
+        print_rows([dimension, "n", *(title for title, *_ in _MAIN)], rows, console)
+        line("Intervals, and every other figure by these parts: --json, --csv or --family.", console, dim=True)
+
+
+def _part(figures: Figures, condition: str, dimension: str, label: str, name: str, which: int | str | None) -> str:
+    by: dict[str, int | str] = {"condition": condition, dimension: label}
+    if which is not None:
+        by["round"] = which
+    finding = figures.find(name, **by)
+    return NOTHING if finding is None else value(finding)

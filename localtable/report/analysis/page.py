@@ -1,0 +1,48 @@
+"""The page: what was run, what is valid, what changed, beside controls; then what the data can't show."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from localtable.analysis.findings import Analysis
+from localtable.report.analysis import changes, comparisons, header, listing, qualities, validity
+from localtable.report.analysis.figures import Figures
+from localtable.report.analysis.tables import heading, line
+
+WIDE = 160
+
+
+def print_analysis(analysis: Analysis, console: Console) -> None:
+    """Print an analysis; nothing in names can steer the terminal.
+
+    With families named every figure of theirs is listed, in place of the chosen ones.
+    """
+    if not console.is_terminal:  # nothing has to fit into a width there
+        console = Console(file=console.file, width=WIDE, highlight=False)
+    figures = Figures(analysis)
+    header.print_run(analysis, console)
+    if analysis.asked.families:
+        for family in analysis.asked.families:
+            listing.print_family(analysis, family, console)
+    else:
+        validity.print_validity(analysis, figures, console)
+        for condition in _mains(analysis):
+            changes.print_changes(analysis, figures, condition, console)
+            comparisons.print_controls(analysis, figures, condition, console)
+            qualities.print_agreement(figures, condition, analysis, console)
+            qualities.print_calibration(figures, condition, analysis, console)
+            qualities.print_bias(figures, condition, console)
+            qualities.print_rules(figures, condition, console)
+        for dimension in analysis.asked.by:
+            listing.print_dimension(analysis, figures, dimension, console)
+    comparisons.print_limits(analysis, console)
+    if analysis.notes:
+        heading("Notes", console)
+        for note in analysis.notes:
+            line(f"- {note}", console)
+
+
+def _mains(analysis: Analysis) -> list[str]:
+    """Debates; of a run that was asked for its controls alone, these."""
+    debates = [c.name for c in analysis.facts.conditions if c.name in analysis.asked.conditions and c.is_debate]
+    return debates or list(analysis.asked.conditions)

@@ -1,0 +1,95 @@
+"""Tables that fit: as many rounds as the width has room for, labels folded and never cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from localtable.report.analysis.figures import NOTHING
+from localtable.report.words import one_line, printable
+
+GAP = 2
+"""Spaces between columns."""
+
+
+class Row(NamedTuple):
+    """A line of a table."""
+
+    label: str
+    cells: Sequence[str]
+
+
+def heading(text: str, console: Console) -> None:
+    """A section's title, a line above it free."""
+    console.print()
+    console.print(Text(plain(text), style="bold"), soft_wrap=True)
+
+
+def line(text: str, console: Console, *, dim: bool = False) -> None:
+    """A line of text, folded at words."""
+    console.print(Text(plain(text), style="dim" if dim else ""))
+
+
+def plain(text: str) -> str:
+    """A text that can't steer the terminal, on one line."""
+    return printable(one_line(text))
+
+
+def print_rows(columns: Sequence[str], rows: Sequence[Row], console: Console) -> None:
+    """A label to the left and cells to the right; columns without anything are left out.
+
+    Args:
+        columns: The label's heading first.
+        rows: With as many cells as there are columns beside the label's.
+        console: Where it goes.
+    """
+    kept = [place for place in range(len(columns) - 1) if any(row.cells[place] not in ("", NOTHING) for row in rows)]
+    widths = [max(len(columns[place + 1]), *(len(row.cells[place]) for row in rows)) for place in kept]
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, show_edge=False, header_style="dim")
+    room = console.width - sum(widths) - GAP * len(kept)
+    table.add_column(plain(columns[0]), overflow="fold", max_width=max(room, 10))
+    for place in kept:
+        table.add_column(plain(columns[place + 1]), justify="right", overflow="fold")
+    for row in rows:
+        table.add_row(Text(plain(row.label)), *(Text(plain(row.cells[place])) for place in kept))
+    console.print(table)
+
+
+def rounds_that_fit(rounds: Sequence[int], label: int, cell: int, console: Console) -> list[int]:
+    """The first rounds and the last one, as many as there is room for; two at least.
+
+    Args:
+        rounds: Numbers, ascending.
+        label: Width of the labels.
+        cell: Width of a round's cells.
+        console: Has the width.
+    """
+    most = max((console.width - label) // (cell + GAP), 2)
+    return list(rounds) if len(rounds) <= most else [*rounds[: most - 1], rounds[-1]]
+
+
+def print_by_round(rows: Sequence[Row], rounds: Sequence[int], console: Console, *, first: str = "") -> None:
+    """A column for each round; those that don't fit are said.
+
+    Args:
+        rows: With a cell for each of the rounds.
+        rounds: Their numbers.
+        console: Where it goes.
+        first: The labels' heading.
+    """
+    label = max((len(row.label) for row in rows), default=0)
+    cell = max((len(text) for row in rows for text in row.cells), default=0)
+    shown = rounds_that_fit(rounds, min(label + GAP, console.width // 3), max(cell, 7), console)
+    places = [list(rounds).index(number) for number in shown]
+    print_rows(
+        [first, *(f"round {number}" for number in shown)],
+        [Row(row.label, [row.cells[place] for place in places]) for row in rows],
+        console,
+    )
+    if len(shown) < len(rounds):
+        left_out = ", ".join(str(number) for number in rounds if number not in shown)
+        line(f"No room for round {left_out}: --json and --csv have all.", console, dim=True)

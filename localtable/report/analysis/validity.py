@@ -1,0 +1,107 @@
+"""Validity: the first thing to read, by model and round in the debate, by round in the controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rich.console import Console
+
+from localtable.analysis.findings import Analysis
+from localtable.report.analysis.figures import Figures, value, with_bounds
+from localtable.report.analysis.tables import Row, heading, line, print_by_round, print_rows
+
+_COLUMNS: Mapping[str, str] = {
+    "cut": "truncation_rate",
+    "empty": "empty_rate",
+    "thinking cut": "thinking_cut_rate",
+    "letter": "names_letter_rate",
+    "peers cut": "peers_cut_rate",
+    "states": "stated_rate",
+    "= vote": "stated_agreement",
+    ">.99": "nearly_certain_rate",
+    "tied": "tied_ballot_rate",
+    "labels": "label_mass",
+    "free": "free_reply_rate",
+}
+_MEANT = {
+    "cut": "statements cut at their bound",
+    "empty": "said nothing",
+    "thinking cut": "thinking ended by its budget",
+    "letter": "named a letter",
+    "peers cut": "read a peer shortened",
+    "states": "statements that name an option",
+    "= vote": "of these, those that the vote agrees with",
+    ">.99": "ballots surer than 0.99",
+    "tied": "shared first places",
+    "labels": "probability of all labels where nothing is constrained",
+    "free": "free replies that are readable",
+}
+OFTEN_ZERO = ("cut", "empty", "thinking cut", "letter", "peers cut", "tied")
+"""Columns that are left out where all is well."""
+
+
+def print_validity(analysis: Analysis, figures: Figures, console: Console) -> None:
+    """Failures, then what of the statements and ballots can't be relied on."""
+    heading("Validity", console)
+    for condition in analysis.asked.conditions:
+        failed = figures.find("failure_rate", condition=condition)
+        if failed is not None and failed.estimate.value:
+            line(f"{condition}: {with_bounds(failed)} % of debates failed.", console)
+    rows = [row for condition in analysis.asked.conditions for row in _rows(analysis, figures, condition)]
+    if not rows:
+        line("Nothing has been said yet.", console)
+        return
+    shown = [
+        place
+        for place, name in enumerate(_COLUMNS)
+        if name not in OFTEN_ZERO or any(row.cells[place] not in ("0.0", "–") for row in rows)
+    ]
+    columns = [name for place, name in enumerate(_COLUMNS) if place in shown]
+    print_rows(["", *columns], [Row(row.label, [row.cells[place] for place in shown]) for row in rows], console)
+    line("; ".join(f"{name}: {_MEANT[name]}" for name in columns) + ".", console, dim=True)
+    for condition in analysis.asked.conditions:
+        if any(c.name == condition and c.is_debate for c in analysis.facts.conditions):
+            _print_accuracies(analysis, figures, condition, console)
+
+
+def _rows(analysis: Analysis, figures: Figures, condition: str) -> Iterator[Row]:
+    """A line for each round, and in a debate for each model and round."""
+    facts = next(c for c in analysis.facts.conditions if c.name == condition)
+    models = list(dict.fromkeys(seat.model_id for seat in facts.panel.model_seats)) if facts.is_debate else []
+    for number in range(1, facts.panel.rounds + 1):
+        if figures.find("stated_rate", condition=condition, round=number) is None:
+            continue
+        yield Row(f"{condition}, round {number}", _cells(figures, condition=condition, round=number))
+        if len(models) > 1:
+            for model in models:
+                yield Row(f"  {model}", _cells(figures, condition=condition, round=number, model=model))
+
+
+def _cells(figures: Figures, **by: int | str) -> list[str]:
+    return [value(figures.find(name, **by)) for name in _COLUMNS.values()]
+
+
+def _print_accuracies(analysis: Analysis, figures: Figures, condition: str, console: Console) -> None:
+    rounds = [
+        number
+        for number in range(1, next(c.panel.rounds for c in analysis.facts.conditions if c.name == condition) + 1)
+        if figures.some(("vote_accuracy",), condition=condition, round=number)
+    ]
+    if not rounds:
+        return
+    rows = [
+        Row(f"right by {what}, {how}", [with_bounds(figures.find(name, **_by(condition, n, invalid))) for n in rounds])
+        for name, what in (("stated_accuracy", "statement"), ("vote_accuracy", "vote"))
+        for invalid, how in (("wrong", "doubtful wrong"), ("excluded", "doubtful left out"))
+    ]
+    print_by_round(rows, rounds, console, first=condition)
+    line(
+        "doubtful: a statement that names no option; a vote behind a cut or empty statement; what a failed debate"
+        " lacks.",
+        console,
+        dim=True,
+    )
+
+
+def _by(condition: str, number: int, invalid: str) -> dict[str, int | str]:
+    return {"condition": condition, "invalid": invalid, "round": number}
