@@ -78,7 +78,16 @@ def main() -> int:
         by = [text for name in arguments.by for text in ("--by", name)]
         runs = [measured(path, *by, *(["--each"] if i == 0 else [])) for i in range(arguments.repeat)]
         began = time.perf_counter()
-        command = [sys.executable, "-m", "localtable.cli.main", "analyze", path, *by, "--json", Path(folder) / "out.json"]
+        command = [
+            sys.executable,
+            "-m",
+            "localtable.cli.main",
+            "analyze",
+            path,
+            *by,
+            "--json",
+            Path(folder) / "out.json",
+        ]
         subprocess.run(command, check=True, capture_output=True)
         command_s = time.perf_counter() - began
     best = min(runs, key=lambda run: run["load_s"] + run["analyze_s"])

@@ -88,8 +88,8 @@ def _tests(samples: Sequence[Sample], clusters: Clusters) -> list[Comparison]:
     for sample in samples:
         if sample.is_debate:
             found += run_tests(list(contrasts(sample)), clusters)
-        slots = slot_test(sample)
-        found += [slots] if slots is not None else []
+            slots = slot_test(sample)
+            found += [slots] if slots is not None else []
     return adjusted(found)
 
 
@@ -99,6 +99,7 @@ class _Waiting(NamedTuple):
     metric: Metric
     by: Mapping[str, int | str]
     names: Sequence[Mapping[str, int | str]]
+    part: Dimension | None
     statistic: Statistic
     verdict: bool
 
@@ -116,9 +117,9 @@ def _findings(
             named = {"condition": sample.condition.name, **label}
             for figure in metric.figures(part):
                 if isinstance(figure.result, Estimate):
-                    waiting += [Finding(metric, {**named, **name}, figure.result) for name in figure.by]
+                    waiting += [Finding(metric, {**named, **name}, figure.result, dimension) for name in figure.by]
                     continue
-                waiting.append(_Waiting(metric, named, figure.by, figure.result, figure.verdict))
+                waiting.append(_Waiting(metric, named, figure.by, dimension, figure.result, figure.verdict))
                 cells += figure.result.sums.size
             if cells > CELLS_AT_ONCE:
                 yield from _estimated(waiting)
@@ -155,4 +156,4 @@ def _estimated(waiting: Sequence[_Waiting | Finding]) -> Iterator[Finding]:
         estimate, verdict = estimates[number]
         number += 1
         for name in one.names:
-            yield Finding(one.metric, {**one.by, **name}, estimate, verdict)
+            yield Finding(one.metric, {**one.by, **name}, estimate, one.part, verdict)

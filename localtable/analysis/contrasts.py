@@ -104,11 +104,16 @@ def _within(debate: Sample, name: str) -> Iterator[Contrast]:
 
 def _matched(debate: Sample, name: str) -> Iterator[Contrast]:
     last = _panel(debate, debate.last)
+    seen = set()
     for matched, samples in matched_samples(debate):
+        if (matched.control, matched.k) in seen:  # as many by generated tokens as by all
+            continue
+        seen.add((matched.control, matched.k))
         side = _side(samples, *vote_of_first(samples, matched.k))
         primary = matched.kind == "total"
+        short = ", and there are no more" if matched.k == matched.num_samples and matched.ratio < 1 else ""
         took = f"{matched.ratio:.2f} x the debate's {matched.kind} tokens"
-        note = f"{matched.k} of {matched.num_samples} samples took {took}"
+        note = f"{matched.k} of {matched.num_samples} samples took {took}{short}"
         second = f"{matched.control}, {matched.k} samples ({matched.kind} tokens)"
         yield Contrast(name, "majority_accuracy", name, second, (last, side), primary=primary, note=note)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from localtable.analysis.statistics.estimate import Estimate, PValue
 
 if TYPE_CHECKING:
-    from localtable.analysis.metrics.metric import Metric
+    from localtable.analysis.metrics.metric import Dimension, Metric
     from localtable.analysis.run_facts import RunFacts
 
 Verdict = Literal["equivalent", "different", "unresolved"]
@@ -24,6 +24,8 @@ class Finding:
     by: Mapping[str, int | str]
     """What it is of: the condition, and what else it is broken down by."""
     estimate: Estimate
+    part: Dimension | None = None
+    """What its condition is broken down by; None for the whole."""
     verdict: Verdict | None = None
     """Whether it is as good as 0, where that is tested."""
 

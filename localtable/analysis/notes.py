@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from localtable.analysis.contrasts import missing_primary
 from localtable.analysis.findings import Comparison, Finding
-from localtable.analysis.metrics.controls import SELF_CONSISTENCY, matched_samples
 from localtable.analysis.parts import MIN_QUESTIONS, tags_of
 from localtable.analysis.run_facts import RunFacts
 from localtable.analysis.sample import Sample
+from localtable.analysis.statistics.bootstrap import MAX_UNDEFINED
 from localtable.analysis.statistics.calibration import NEARLY_CERTAIN
 from localtable.analysis.statistics.estimate import Estimate
 
@@ -17,6 +19,9 @@ FEW_QUESTIONS = 50
 """Below it coverage was not held to its target (docs/analysis.md, Coverage and size)."""
 NO_VALUE, NO_INTERVAL = "no value", "no interval"
 """How a note begins that gives the reason for what is missing somewhere among a metric's figures."""
+PARTS = "of parts: "
+"""How it begins where only figures that are broken down lack it."""
+_RESAMPLES = re.compile(r"in \d+% of resamples")
 
 
 def notes(
@@ -122,12 +127,6 @@ def _comparisons(samples: Sequence[Sample], tests: Sequence[Comparison]) -> Iter
             continue
         for lacking in missing_primary(sample):
             yield f"{sample.condition.name}: not tested: {lacking}"
-        for matched, samples_of in matched_samples(sample):
-            if matched.kind == "total" and matched.k == len(samples_of.condition.seats) and matched.ratio < 1:
-                yield (
-                    f"{matched.control}: all {matched.num_samples} samples take {matched.ratio:.2f} x the debate's"
-                    f" tokens: {SELF_CONSISTENCY} could have had more"
-                )
     for test in tests:
         if test.note:
             yield f"{test.name}: {test.note}"
@@ -149,36 +148,58 @@ def _parts(samples: Sequence[Sample], findings: Sequence[Finding], cluster: str 
         yield f"{len(alone):,} tags that only one question has are no parts of their own"
 
 
+class _Missing(NamedTuple):
+    """A figure or a comparison, and whose it is."""
+
+    name: str
+    condition: str
+    of_part: bool
+    estimate: Estimate
+
+
 def _not_computed(findings: Sequence[Finding], tests: Sequence[Comparison]) -> Iterator[str]:
-    """One note for each reason: which values it takes away, and then which intervals."""
-    for what, lacks in ((NO_VALUE, "value"), (NO_INTERVAL, "low")):
-        by_reason: dict[str, dict[str, set[str]]] = {}
-        for name, condition, estimate in _estimates(findings, tests):
-            missing = getattr(estimate, lacks) is None and (lacks == "value" or estimate.value is not None)
-            if missing and estimate.reason is not None:
-                by_reason.setdefault(estimate.reason, {}).setdefault(condition, set()).add(name)
-        for reason, by_condition in by_reason.items():
-            yield f"{what}: {reason}: {_named(by_condition)}"
-    alike = [test.name for test in tests if test.detectable is None and test.estimate.low is not None]
-    if alike:
-        yield f"no detectable effect: all questions differ alike, and nothing says how they vary: {'; '.join(alike)}"
+    """One note for each reason: which values it takes away, and then which intervals; parts behind the rest."""
+    every = {str(finding.by["condition"]) for finding in findings if "condition" in finding.by}
+    found = list(_estimates(findings, tests))
+    for of_part in (False, True):
+        for what, lacks in ((NO_VALUE, "value"), (NO_INTERVAL, "low")):
+            by_reason: dict[str, dict[str, set[str]]] = {}
+            for name, condition, part, estimate in found:
+                missing = getattr(estimate, lacks) is None and (lacks == "value" or estimate.value is not None)
+                if part == of_part and missing and estimate.reason is not None:
+                    reason = _RESAMPLES.sub(f"in more than {MAX_UNDEFINED:.0%} of resamples", estimate.reason)
+                    by_reason.setdefault(reason, {}).setdefault(condition, set()).add(name)
+            for reason, by_condition in by_reason.items():
+                yield f"{PARTS if of_part else ''}{what}: {reason}: {_named(by_condition, every)}"
+    yield from _no_detectable_effect(tests)
 
 
-def _estimates(findings: Sequence[Finding], tests: Sequence[Comparison]) -> Iterator[tuple[str, str, Estimate]]:
-    """Every estimate with its metric's name and its condition; those of tests with their own and none."""
-    for finding in findings:
-        yield finding.metric.name, str(finding.by.get("condition", "")), finding.estimate
+def _no_detectable_effect(tests: Sequence[Comparison]) -> Iterator[str]:
+    alike: dict[str, list[str]] = {}
     for test in tests:
-        yield test.name, "", test.estimate
+        if test.detectable is None and test.estimate.low is not None:
+            alike.setdefault(f"{test.first} − {test.second}" if test.second else test.first, []).append(test.metric)
+    for sides, metrics in alike.items():
+        named = ", ".join(metrics)
+        yield f"no detectable effect: no question differs, and nothing says how they vary: {sides}: {named}"
 
 
-def _named(by_condition: Mapping[str, set[str]]) -> str:
-    """`brier, ece (debate, ring); auroc (ring)`: conditions that lack the same are named together."""
+def _estimates(findings: Sequence[Finding], tests: Sequence[Comparison]) -> Iterator[_Missing]:
+    """Every estimate; a test's name says whose it is."""
+    for finding in findings:
+        condition = str(finding.by.get("condition", ""))
+        yield _Missing(finding.metric.name, condition, finding.part is not None, finding.estimate)
+    for test in tests:
+        yield _Missing(test.name, "", False, test.estimate)
+
+
+def _named(by_condition: Mapping[str, set[str]], every: set[str]) -> str:
+    """`brier, ece (debate, ring); auroc (ring)`: conditions that lack the same are named together, all of them not."""
     together: dict[tuple[str, ...], list[str]] = {}
     for condition, names in by_condition.items():
         together.setdefault(tuple(sorted(names)), []).append(condition)
     return "; ".join(
-        ", ".join(names) + (f" ({', '.join(conditions)})" if conditions != [""] else "")
+        ", ".join(names) + (f" ({', '.join(conditions)})" if set(conditions) not in ({""}, every) else "")
         for names, conditions in together.items()
     )
 

@@ -87,12 +87,16 @@ def parts_of(sample: Sample, dimensions: Collection[Dimension], cluster: str | N
                 yield Part({dimension: label}, sample.with_seats(mine), dimension)
     if "agreement" in dimensions and sample.counting.sum() > 1:
         agreement = np.array(sample.initial_agreement, object)
-        for label in sorted(filter(None, set(agreement)), reverse=True):
+        for label in sorted(filter(None, set(agreement)), key=_counts, reverse=True):
             yield Part({"agreement": label}, sample.of(np.flatnonzero(agreement == label)), "agreement")
     if "tag" in dimensions:
         for tag, rows in tags_of(sample.condition, cluster).items():
             if len(set(sample.cluster[rows].tolist())) >= MIN_QUESTIONS:
                 yield Part({"tag": tag}, sample.of(np.array(rows)), "tag")
+
+
+def _counts(agreement: str) -> list[int]:
+    return [int(count) for count in agreement.split(":")]
 
 
 def _models(sample: Sample) -> list[str]:

@@ -118,6 +118,8 @@ class ConditionTable:
     """Which control it is, whatever its model: `debate` for none."""
     debate: str
     """The debate that it is, or of which it is a control."""
+    levels: Mapping[str, str]
+    """In a sweep: its variant's level of each factor."""
     panel: Panel
     """Who sits there and by which rules."""
     seats: tuple[SeatColumn, ...]

@@ -133,6 +133,7 @@ class TableReader:
             name=condition.name,
             control=condition.control,
             debate=condition.debate,
+            levels=condition.levels,
             panel=condition.panel,
             seats=seats,
             left_out=left_out,

@@ -116,10 +116,7 @@ def _say_turns(measuring: Measuring, console: Console) -> None:
     if not later:
         say(console, "no turn that has read a peer is finished: nothing to measure")
     elif not measuring.turns:
-        say(
-            console,
-            f"none of {later:,} turns that have read peers has moved: nothing to measure (--all takes them all)",
-        )
+        say(console, f"of {later:,} turns that have read peers none has moved: nothing to measure (--all takes all)")
     else:
         say(console, f"{later:,} turns have read peers, {moved:,} have moved; {len(measuring.turns):,} are wanted")
 

@@ -110,7 +110,9 @@ def _seat_with_absolute_paths(seat: Any, base: Path) -> Any:
     model, confederate = found.get("model"), found.get("confederate")
     if isinstance(model, str) and not model.startswith("hub:") and find_card_file(model) is None:
         path = path_from(model, base)
-        found["model"] = str(path) if path.exists() else model
+        # Anything else is a card's id that nobody knows, and better called by that.
+        if path.exists() or "/" in model or model.endswith(FILE_ENDINGS):
+            found["model"] = str(path)
     vote = confederate.get("vote") if isinstance(confederate, dict) else None
     if isinstance(confederate, dict) and isinstance(vote, dict) and isinstance(vote.get("file"), str):
         found["confederate"] = {**confederate, "vote": {**vote, "file": str(path_from(vote["file"], base))}}

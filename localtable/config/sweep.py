@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from localtable.config.card import load_card
-from localtable.config.factors import PANEL, Factor, read_factor, read_panel_data
+from localtable.config.factors import PANEL, Factor, known_keys, read_factor, read_panel_data
 from localtable.config.panel import parse_panel, refuse_mixed_cards
 from localtable.config.patching import patched
 from localtable.errors import ConfigError
@@ -132,7 +132,13 @@ class _Panels:
         base = {factor: level for factor, level in levels.items() if factor == PANEL}
         self._panel(factors, base, f"{self._where}: the panel" + "".join(f" {level!r}" for level in base.values()))
         for factor, level in levels.items():
-            self._panel(factors, {**base, factor: level}, f"{self._where}: the level {level!r} of {factor!r}")
+            try:
+                self._panel(factors, {**base, factor: level}, f"{self._where}: the level {level!r} of {factor!r}")
+            except ConfigError as error:
+                if isinstance(factors[factor].levels[level].written, dict) and factor in known_keys():
+                    error.hint += f" {factor!r} is a key of the panel, and its levels are that key's values: patches "
+                    error.hint += "of other keys are levels of a factor with another name."
+                raise
 
     def _panel(self, factors: Mapping[str, Factor], levels: Mapping[str, str], where: str) -> Panel:
         chosen = [factors[factor].levels[level] for factor, level in levels.items()]
@@ -140,9 +146,14 @@ class _Panels:
         assert data is not None
         if self._seed is not None:
             data = {**data, "seed": str(self._seed)}
-        for level in chosen:
-            data = patched(data, level.patch, where)
-        return parse_panel(data, where, self._base, default_stop=Stop("never"), load=self._load)
+        try:
+            for level in chosen:
+                data = patched(data, level.patch, where)
+            return parse_panel(data, where, self._base, default_stop=Stop("never"), load=self._load)
+        except ConfigError as error:
+            # What is wrong with a file that the panel names is said of that file.
+            message = error.message if error.message.startswith(where) else f"{where}: {error.message}"
+            raise ConfigError(message, hint=error.hint) from None
 
 
 # ── combinations ────────────────────────────────────────────────────────────────────────────────────────────

@@ -77,7 +77,7 @@ class Debate:
         if round_number == 1:
             return ()
         said = {turn.seat: turn for turn in self.rounds[round_number - 2].turns}
-        peers = self.readers_peers(reader, round_number)
+        peers = peers_read(self.panel, reader)
         shown = []
         for name in self._reading_order(reader, round_number):
             if name == reader:

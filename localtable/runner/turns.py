@@ -243,7 +243,8 @@ class TurnAtWork:
     @property
     def _speaker(self) -> Seat:
         """The seat as its prompts call it."""
-        return replace(self.seat, name=self.names[self.seat.name])
+        called = self.names[self.seat.name]
+        return self.seat if called == self.seat.name else replace(self.seat, name=called)
 
     # ── in: completions ───────────────────────────────────────────────────────────────────────────────────
 

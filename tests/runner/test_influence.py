@@ -25,6 +25,7 @@ from influence_builders import (
     table,
 )
 from store_builders import CARDS, alter, hold_suite, resume
+from sweep_builders import hold_sweep, write_sweep
 
 from localtable.engines.base import Request
 from localtable.prompts import ByteTokenizer
@@ -307,4 +308,13 @@ def test_noise_that_names_one_of_the_question_s_own_options_is_measured_by_its_t
     path = held(tmp_path, *FOLLOWERS, asked=asked, suite={"controls": ("noise-peers",)})
     measure(path, Wanted(everything=True, conditions=("noise-peers",)))
     assert means(path, "direct")["Ada", "Bob"] > 0.3, "it follows what its prompt says, whatever that is about"
+    assert disagreements(path) == []
+
+
+def test_a_sweep_s_debates_are_all_measured_each_under_its_own_rules(tmp_path: Path) -> None:
+    factors = {"prompts": ["argue", "answer-2"], "rounds": ["1", "2"], "visibility.order": ["fixed", "shuffled"]}
+    file = write_sweep(tmp_path, seats=("Ada", "Bob", "Cy"), factors=factors)
+    path = hold_sweep(tmp_path / "run.db", file)
+    done, _ = measure(path, ALL)
+    assert done == 4 * 4 * 3 * 3, "of four variants with two rounds: questions, seats, everybody shown and two peers"
     assert disagreements(path) == []

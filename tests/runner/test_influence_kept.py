@@ -254,7 +254,7 @@ def test_weights_that_are_others_now_are_refused(tmp_path: Path, monkeypatch: py
     weights = json.dumps({card: {"weights": "sha256:" + "1" * 64, "source": "x"} for card in ("toy", "other")})
     alter(path, f"UPDATE run SET engine = 'transformers', weights = '{weights}'")
     here = ModelFiles(**{**dict.fromkeys(ModelFiles.__dataclass_fields__), "weights_hash": "sha256:" + "2" * 64})
-    monkeypatch.setattr(inputs, "find_weights", lambda panel, home, say: {card.id: here for card in panel.cards})
+    monkeypatch.setattr(inputs, "find_weights", lambda cards, home, say: {card.id: here for card in cards})
     with (
         pytest.raises(ConfigError, match="weights of toy are not those"),
         open_measuring(path, MOVED, RunOptions(tmp_path / "home", "auto")),

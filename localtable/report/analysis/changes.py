@@ -102,8 +102,7 @@ def _print_split(figures: Figures, condition: str, dimension: str, console: Cons
     names = {"model": ("individual_accuracy",), "agreement": ("majority_accuracy", "debate_gain")}[dimension]
     labels = {
         str(finding.by[dimension]): finding
-        for finding in figures.all(names[0], condition=condition)
-        if dimension in finding.by and finding.by.get("round") == 1
+        for finding in figures.each(names[0], dimension, condition=condition, round=1)
     }
     if len(labels) < 2:
         return

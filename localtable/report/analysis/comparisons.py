@@ -11,6 +11,8 @@ from localtable.report.analysis.figures import NOTHING, Figures, bounds, number,
 from localtable.report.analysis.tables import Row, heading, line, print_rows
 
 POINTS = "difference of shares"
+MOST = 12
+"""Exploratory comparisons that are shown."""
 
 
 def print_controls(analysis: Analysis, figures: Figures, condition: str, console: Console) -> None:
@@ -20,13 +22,13 @@ def print_controls(analysis: Analysis, figures: Figures, condition: str, console
         return
     heading(f"Controls and cost ({condition})", console)
     print_rows(
-        ["", "majority right", "single seats", "drift", "changed", "generated", "all tokens"],
+        ["", "majority", "single", "drift", "changed", "generated", "tokens"],
         [Row(name, _cells(figures, name)) for name in mine],
         console,
     )
     line(
-        "drift and changed votes: last round against round 1. Tokens are of a question, generated ones, and prompt and"
-        " generated ones together.",
+        "majority, single: right in the last round; drift, changed: last round against round 1; tokens: of a question,"
+        " generated ones, and with those of prompts.",
         console,
         dim=True,
     )
@@ -58,9 +60,10 @@ def _cells(figures: Figures, name: str) -> list[str]:
 
 
 def _print_tests(tests: Sequence[Comparison], title: str, console: Console) -> None:
+    shown = tests if len(tests) <= MOST else sorted(tests, key=lambda test: (test.p.p is None, test.p.p))[:MOST]
     rows = [
         Row(
-            test.name,
+            _label(test),
             [
                 number(test.estimate.value, POINTS if test.estimate.low is not None or test.detectable else "1"),
                 bounds(test.estimate, POINTS),
@@ -70,12 +73,21 @@ def _print_tests(tests: Sequence[Comparison], title: str, console: Console) -> N
                 test.verdict or "",
             ],
         )
-        for test in tests
+        for test in shown
         if test.estimate.value is not None
     ]
     if rows:
         line(title, console)
         print_rows(["", "points", "95 %", "p", "adjusted", "detectable", ""], rows, console)
+    if len(shown) < len(tests):
+        line(f"The {MOST} with the smallest p; {len(tests) - MOST} more: --json, --csv.", console, dim=True)
+
+
+def _label(test: Comparison) -> str:
+    """The debate itself goes without saying, under its own heading."""
+    if test.first != test.condition:
+        return test.name
+    return f"{test.metric} − {test.second}" if test.second else f"{test.metric} against 0"
 
 
 def _p(p: float | None) -> str:

@@ -31,6 +31,12 @@ class Figures:
             if all(finding.by.get(key) == value for key, value in by.items()):
                 yield finding
 
+    def each(self, name: str, key: str, **by: int | str) -> Iterator[Finding]:
+        """The figures of exactly this, one for each value of a key more."""
+        for finding in self.all(name, **by):
+            if finding.by.keys() == {*by, key}:
+                yield finding
+
     def some(self, names: Sequence[str], **by: int | str) -> bool:
         """Whether any of these metrics has a value of this."""
         return any(finding.estimate.value is not None for name in names for finding in self.all(name, **by))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 
 from localtable.analysis.findings import Analysis, Finding
@@ -9,10 +11,10 @@ from localtable.report.analysis.figures import NOTHING, Figures, bounds, value
 from localtable.report.analysis.tables import Row, heading, line, print_rows
 
 _MAIN = (
-    ("single, first", "individual_accuracy", 1),
-    ("single, last", "individual_accuracy", "last"),
-    ("majority, first", "majority_accuracy", 1),
-    ("majority, last", "majority_accuracy", "last"),
+    ("seats 1st", "individual_accuracy", 1),
+    ("last", "individual_accuracy", "last"),
+    ("maj. 1st", "majority_accuracy", 1),
+    ("last", "majority_accuracy", "last"),
     ("gain", "debate_gain", None),
     ("drift", "martingale_drift", "last"),
     ("changed", "change_rate", "last"),
@@ -44,16 +46,15 @@ def print_findings(findings: list[Finding], console: Console) -> None:
         print_rows(["", "value", "95 %", "n", ""], rows, console)
 
 
-def print_dimension(analysis: Analysis, figures: Figures, dimension: str, console: Console) -> None:
+def print_dimension(figures: Figures, dimension: str, conditions: Sequence[str], console: Console) -> None:
     """The main figures of each part; `round` has its columns everywhere."""
     if dimension == "round":
         return
-    for condition in analysis.asked.conditions:
+    for condition in conditions:
         parts = {
             str(finding.by[dimension]): finding
             for _, name, which in _MAIN
-            for finding in figures.all(name, condition=condition)
-            if dimension in finding.by and finding.by.get("round") == which
+            for finding in figures.each(name, dimension, condition=condition, **({"round": which} if which else {}))
         }
         if not parts:
             continue
@@ -63,7 +64,11 @@ def print_dimension(analysis: Analysis, figures: Figures, dimension: str, consol
             found = [_part(figures, condition, dimension, label, name, which) for _, name, which in _MAIN]
             rows.append(Row(label, [f"{finding.estimate.n:,}", *found]))
         print_rows([dimension, "n", *(title for title, *_ in _MAIN)], rows, console)
-        line("Intervals, and every other figure by these parts: --json, --csv or --family.", console, dim=True)
+        line(
+            "Intervals, every other figure by these parts, and those of the controls: --json, --csv or --family.",
+            console,
+            dim=True,
+        )
 
 
 def _part(figures: Figures, condition: str, dimension: str, label: str, name: str, which: int | str | None) -> str:

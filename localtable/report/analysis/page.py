@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from localtable.analysis.findings import Analysis
+from localtable.analysis.notes import PARTS
 from localtable.report.analysis import changes, comparisons, header, listing, qualities, validity
 from localtable.report.analysis.figures import Figures
 from localtable.report.analysis.tables import heading, line
@@ -34,12 +35,16 @@ def print_analysis(analysis: Analysis, console: Console) -> None:
             qualities.print_bias(figures, condition, console)
             qualities.print_rules(figures, condition, console)
         for dimension in analysis.asked.by:
-            listing.print_dimension(analysis, figures, dimension, console)
+            listing.print_dimension(figures, dimension, _mains(analysis), console)
     comparisons.print_limits(analysis, console)
     if analysis.notes:
         heading("Notes", console)
+        of_parts = [note for note in analysis.notes if note.startswith(PARTS)]
         for note in analysis.notes:
-            line(f"- {note}", console)
+            if note not in of_parts:
+                line(f"- {note}", console)
+        if of_parts:
+            line(f"- {len(of_parts)} notes on what parts lack: --json or --csv", console)
 
 
 def _mains(analysis: Analysis) -> list[str]:

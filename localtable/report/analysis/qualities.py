@@ -16,10 +16,10 @@ By = Mapping[str, int | str]
 _AGREEMENT: Sequence[tuple[str, str, By]] = (
     ("pairs that agree", "pairwise_agreement", {}),
     ("above chance 1/k", "chance_corrected_agreement", {}),
-    ("Fleiss' kappa", "fleiss_kappa", {}),
-    ("Krippendorff's alpha", "krippendorff_alpha", {}),
+    ("Fleiss' κ", "fleiss_kappa", {}),
+    ("Krippendorff's α", "krippendorff_alpha", {}),
     ("vote entropy, nats", "vote_entropy", {}),
-    ("same error, both err", "error_agreement", {}),
+    ("same wrong option", "error_agreement", {}),
     ("… by chance", "error_agreement_chance", {}),
     ("error correlation", "error_correlation", {}),
     ("… within questions", "error_correlation_components", {"part": "within"}),
@@ -84,8 +84,8 @@ def print_bias(figures: Figures, condition: str, console: Console) -> None:
         ("first speaker − others, points", "first_speaker_effect", {}),
     ]
     found = [(label, finding) for label, name, by in wanted if (finding := figures.find(name, **of, **by)) is not None]
-    letters = [f for f in figures.all("letter_bias", round="last", **of) if f.estimate.value is not None]
-    slots = [f for f in figures.all("slot_bias", **of) if f.estimate.value is not None]
+    letters = [f for f in figures.each("letter_bias", "letter", round="last", **of) if f.estimate.value is not None]
+    slots = [f for f in figures.each("slot_bias", "slot", **of) if f.estimate.value is not None]
     if not letters and not any(finding.estimate.value is not None for _, finding in found):
         return
     heading(f"Bias ({condition})", console)
@@ -108,7 +108,7 @@ def _own_order(figures: Figures, condition: str) -> By:
 def print_rules(figures: Figures, condition: str, console: Console) -> None:
     """Every rule on the last round's ballots."""
     of: By = {"condition": condition, "round": "last"}
-    rules = [str(finding.by["rule"]) for finding in figures.all("rule_decision_rate", **of)]
+    rules = [str(finding.by["rule"]) for finding in figures.each("rule_decision_rate", "rule", **of)]
     rows = [Row(rule, _rule_cells(figures, rule, of)) for rule in rules]
     if rows:
         heading(f"Decision rules on the last round ({condition})", console)

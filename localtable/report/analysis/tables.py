@@ -14,6 +14,8 @@ from localtable.report.words import one_line, printable
 
 GAP = 2
 """Spaces between columns."""
+LEAST_LABEL = 28
+"""Where a longer label has less room than this, it gets a line of its own."""
 
 
 class Row(NamedTuple):
@@ -49,14 +51,33 @@ def print_rows(columns: Sequence[str], rows: Sequence[Row], console: Console) ->
     """
     kept = [place for place in range(len(columns) - 1) if any(row.cells[place] not in ("", NOTHING) for row in rows)]
     widths = [max(len(columns[place + 1]), *(len(row.cells[place]) for row in rows)) for place in kept]
-    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, show_edge=False, header_style="dim")
     room = console.width - sum(widths) - GAP * len(kept)
-    table.add_column(plain(columns[0]), overflow="fold", max_width=max(room, 10))
+    if room < min(max(len(row.label) for row in rows), LEAST_LABEL):
+        _print_stacked(columns, rows, kept, widths, console)
+        return
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, show_edge=False, header_style="dim")
+    table.add_column(plain(columns[0]), overflow="fold", max_width=room)
     for place in kept:
         table.add_column(plain(columns[place + 1]), justify="right", overflow="fold")
     for row in rows:
-        table.add_row(Text(plain(row.label)), *(Text(plain(row.cells[place])) for place in kept))
+        indent = " " * (len(row.label) - len(row.label.lstrip()))
+        table.add_row(Text(indent + plain(row.label)), *(Text(plain(row.cells[place])) for place in kept))
     console.print(table)
+
+
+def _print_stacked(
+    columns: Sequence[str], rows: Sequence[Row], kept: Sequence[int], widths: Sequence[int], console: Console
+) -> None:
+    """Each label on a line of its own, and its cells below it."""
+
+    def cells(of: Sequence[str]) -> str:
+        padded = [of[place].rjust(width) for place, width in zip(kept, widths, strict=True)]
+        return (" " * GAP + (" " * GAP).join(padded)).rstrip()
+
+    console.print(Text(cells(columns[1:]), style="dim"), soft_wrap=True)
+    for row in rows:
+        line(row.label, console)
+        console.print(Text(printable(cells(row.cells))), soft_wrap=True)
 
 
 def rounds_that_fit(rounds: Sequence[int], label: int, cell: int, console: Console) -> list[int]:

@@ -65,9 +65,13 @@ def print_validity(analysis: Analysis, figures: Figures, console: Console) -> No
 
 
 def _rows(analysis: Analysis, figures: Figures, condition: str) -> Iterator[Row]:
-    """A line for each round, and in a debate for each model and round."""
+    """Of a debate a line for each round, and for each model in it; of a control one for all."""
     facts = next(c for c in analysis.facts.conditions if c.name == condition)
-    models = list(dict.fromkeys(seat.model_id for seat in facts.panel.model_seats)) if facts.is_debate else []
+    if not facts.is_debate:
+        if figures.some(("stated_rate",), condition=condition):
+            yield Row(condition, _cells(figures, condition=condition))
+        return
+    models = list(dict.fromkeys(seat.model_id for seat in facts.panel.model_seats))
     for number in range(1, facts.panel.rounds + 1):
         if figures.find("stated_rate", condition=condition, round=number) is None:
             continue
@@ -90,14 +94,14 @@ def _print_accuracies(analysis: Analysis, figures: Figures, condition: str, cons
     if not rounds:
         return
     rows = [
-        Row(f"right by {what}, {how}", [with_bounds(figures.find(name, **_by(condition, n, invalid))) for n in rounds])
-        for name, what in (("stated_accuracy", "statement"), ("vote_accuracy", "vote"))
-        for invalid, how in (("wrong", "doubtful wrong"), ("excluded", "doubtful left out"))
+        Row(f"{what}, unclear {how}", [with_bounds(figures.find(name, **_by(condition, n, invalid))) for n in rounds])
+        for name, what in (("stated_accuracy", "stated"), ("vote_accuracy", "vote"))
+        for invalid, how in (("wrong", "wrong"), ("excluded", "out"))
     ]
-    print_by_round(rows, rounds, console, first=condition)
+    print_by_round(rows, rounds, console, first=f"right by ({condition})")
     line(
-        "doubtful: a statement that names no option; a vote behind a cut or empty statement; what a failed debate"
-        " lacks.",
+        "unclear, counted as wrong or left out: a statement that names no option; a vote behind a cut or empty"
+        " statement; what a failed debate lacks.",
         console,
         dim=True,
     )
