@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from localtable.analysis.contrasts import contrasts
+from localtable.analysis.factor_contrasts import factor_contrasts
 from localtable.analysis.findings import Analysis, Breakdown, Comparison, Finding, Verdict
 from localtable.analysis.metrics.metric import Dimension, Metric
 from localtable.analysis.metrics.registry import METRICS
@@ -55,7 +57,7 @@ def analyze(
         for name, named, estimate in speed_figures(facts)
         if METRICS[name] in wanted
     ]
-    tests = _tests(samples, clusters)
+    tests = _tests(samples, clusters, facts)
     return Analysis(
         facts=facts,
         asked=Breakdown(tuple(c.name for c in table.conditions), tuple(by), tuple(families), cluster),
@@ -83,11 +85,16 @@ def _samples(table: RunTable, clusters: Clusters) -> list[Sample]:
     return found
 
 
-def _tests(samples: Sequence[Sample], clusters: Clusters) -> list[Comparison]:
+def _tests(samples: Sequence[Sample], clusters: Clusters, facts: RunFacts) -> list[Comparison]:
+    """A sweep says itself which of them are primary."""
     found = []
+    sweep = facts.run.sweep
+    if sweep is not None:
+        found += run_tests(list(factor_contrasts(samples, sweep)), clusters)
     for sample in samples:
         if sample.is_debate:
-            found += run_tests(list(contrasts(sample)), clusters)
+            own = contrasts(sample) if sweep is None else (replace(c, primary=False) for c in contrasts(sample))
+            found += run_tests(list(own), clusters)
             slots = slot_test(sample)
             found += [slots] if slots is not None else []
     return adjusted(found)

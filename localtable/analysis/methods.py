@@ -66,8 +66,8 @@ def _run(analysis: Analysis, used: _Used) -> str:
         _sampling(panel),
         f"The ballot continues the statement and is decoded in one step under a constraint over the options' letters"
         f"{_constraint(analysis, used)}: the vote is the mode of its distribution at temperature 1.{_orders(panel)}",
-        f"Prompts were localtable's {facts.run.prompts_name!r} ({_hash(facts.run.prompts_sha256)}); {_engine(analysis, used)};"
-        f" all requests' seeds derive from the run seed {panel.seed}.",
+        f"Prompts were localtable's {facts.run.prompts_name!r} ({_hash(facts.run.prompts_sha256)});"
+        f" {_engine(analysis, used)}; all requests' seeds derive from the run seed {panel.seed}.",
     ]
     return " ".join(sentence for sentence in sentences if sentence)
 
@@ -263,9 +263,8 @@ def _tested(analysis: Analysis, used: _Used) -> Iterator[str]:
         named = "; ".join(f"{test.name} (n = {test.estimate.n:,}{_detectable(test.detectable)})" for test in primary)
         yield f"Primary, adjusted after Holm{used.cite(HOLM)}: {named}."
     if others:
-        yield (
-            f"{len(others)} more comparisons are exploratory, adjusted after Benjamini and Hochberg{used.cite(HOCHBERG)}."
-        )
+        adjusted = f"adjusted after Benjamini and Hochberg{used.cite(HOCHBERG)}"
+        yield f"{_count(len(others), 'more comparison')}, exploratory, {adjusted}."
     mcnemar = next((test.mcnemar for test in primary if test.mcnemar is not None), None)
     if mcnemar is not None:
         yield f"Where each question has one yes or no on either side: {mcnemar.method}{used.cite(mcnemar.method)}."

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from localtable.analysis.contrasts import missing_primary
+from localtable.analysis.factor_contrasts import missing_contrasts
 from localtable.analysis.findings import Comparison, Finding
 from localtable.analysis.parts import MIN_QUESTIONS, tags_of
 from localtable.analysis.run_facts import RunFacts
@@ -19,6 +21,8 @@ FEW_QUESTIONS = 50
 """Below it coverage was not held to its target (docs/analysis.md, Coverage and size)."""
 NO_VALUE, NO_INTERVAL = "no value", "no interval"
 """How a note begins that gives the reason for what is missing somewhere among a metric's figures."""
+MOST_NAMED = 3
+"""Conditions that are named one by one."""
 PARTS = "of parts: "
 """How it begins where only figures that are broken down lack it."""
 _RESAMPLES = re.compile(r"in \d+% of resamples")
@@ -35,7 +39,7 @@ def notes(
     yield from _debates(facts, samples)
     for sample in samples:
         yield from _ballots(sample)
-    yield from _comparisons(samples, tests)
+    yield from _comparisons(facts, samples, tests)
     yield from _parts(samples, findings, cluster)
     yield from _not_computed(findings, tests)
 
@@ -121,8 +125,11 @@ def _ballots(sample: Sample) -> Iterator[str]:
 # ── what is compared ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _comparisons(samples: Sequence[Sample], tests: Sequence[Comparison]) -> Iterator[str]:
-    for sample in samples:
+def _comparisons(facts: RunFacts, samples: Sequence[Sample], tests: Sequence[Comparison]) -> Iterator[str]:
+    if facts.run.sweep is not None:
+        for lacking in missing_contrasts(samples, facts.run.sweep):
+            yield f"primary contrast of the sweep, not tested: {lacking}"
+    for sample in samples if facts.run.sweep is None else ():
         if not sample.is_debate or not sample.whole.any():
             continue
         for lacking in missing_primary(sample):
@@ -175,13 +182,10 @@ def _not_computed(findings: Sequence[Finding], tests: Sequence[Comparison]) -> I
 
 
 def _no_detectable_effect(tests: Sequence[Comparison]) -> Iterator[str]:
-    alike: dict[str, list[str]] = {}
-    for test in tests:
-        if test.detectable is None and test.estimate.low is not None:
-            alike.setdefault(f"{test.first} − {test.second}" if test.second else test.first, []).append(test.metric)
-    for sides, metrics in alike.items():
-        named = ", ".join(metrics)
-        yield f"no detectable effect: no question differs, and nothing says how they vary: {sides}: {named}"
+    alike = Counter(test.metric for test in tests if test.detectable is None and test.estimate.low is not None)
+    if alike:
+        named = ", ".join(f"{metric} ({count:,})" for metric, count in alike.items())
+        yield f"no detectable effect: in these comparisons no question differs, and nothing says how they vary: {named}"
 
 
 def _estimates(findings: Sequence[Finding], tests: Sequence[Comparison]) -> Iterator[_Missing]:
@@ -194,14 +198,14 @@ def _estimates(findings: Sequence[Finding], tests: Sequence[Comparison]) -> Iter
 
 
 def _named(by_condition: Mapping[str, set[str]], every: set[str]) -> str:
-    """`brier, ece (debate, ring); auroc (ring)`: conditions that lack the same are named together, all of them not."""
-    together: dict[tuple[str, ...], list[str]] = {}
-    for condition, names in by_condition.items():
-        together.setdefault(tuple(sorted(names)), []).append(condition)
-    return "; ".join(
-        ", ".join(names) + (f" ({', '.join(conditions)})" if set(conditions) not in ({""}, every) else "")
-        for names, conditions in together.items()
-    )
+    """`brier, ece (debate, ring)`: which figures, and of which conditions where it is not all of them."""
+    names = ", ".join(sorted(set().union(*by_condition.values())))
+    conditions = [name for name in by_condition if name]
+    if not conditions or set(conditions) == every:
+        return names
+    if len(conditions) <= MOST_NAMED:
+        return f"{names} ({', '.join(conditions)})"
+    return f"{names} (in {len(conditions)} of {len(every)} conditions)"
 
 
 def _listed(names: Sequence[str]) -> str:

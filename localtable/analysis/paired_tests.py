@@ -60,12 +60,21 @@ def run_tests(contrasts: Sequence[Contrast], clusters: Clusters) -> list[Compari
 
 
 def _paired(contrast: Contrast, clusters: Clusters) -> _Pair:
+    import numpy as np
+
     num_questions = len(clusters.of_question)
-    (first, has_first), (second, has_second) = (
-        side.sample.by_question(side.numerators, side.denominators, num_questions) for side in contrast.sides
-    )
-    single = clusters.number == num_questions and all(side.one_yes_or_no for side in contrast.sides)
-    return _Pair(first, second, has_first & has_second, single)
+    first, second, counts = (np.zeros(num_questions) for _ in range(3))
+    for sides in contrast.pairs:
+        (one, has_one), (other, has_other) = (
+            side.sample.by_question(side.numerators, side.denominators, num_questions) for side in sides
+        )
+        both = has_one & has_other
+        first += np.where(both, one, 0.0)
+        second += np.where(both, other, 0.0)
+        counts += both
+    alone = len(contrast.pairs) == 1 and clusters.number == num_questions
+    single = alone and all(side.one_yes_or_no for side in contrast.pairs[0])
+    return _Pair(first / counts.clip(min=1), second / counts.clip(min=1), counts > 0, single)
 
 
 def _difference(pair: _Pair, contrast: Contrast, clusters: Clusters) -> Statistic:

@@ -259,7 +259,6 @@ _ALL = (
         pages="327--333",
     ),
 )
-REFERENCES: Mapping[str, Reference] = {reference.key: reference for reference in _ALL}
 
 
 def references_in(texts: Iterable[str]) -> list[Reference]:

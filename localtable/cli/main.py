@@ -24,7 +24,7 @@ COMMANDS = {
     "verify": "Derive everything in a store once more and say what disagrees.",
     "export": "Write a store's debates as transcripts, or as flat tables.",
     "influence": "Measure how far peers have moved each other in a store's debates.",
-    "analyze": "Say what a run shows, with intervals and tests, and what it can't.",
+    "analyze": "Say what a run shows, and what it can't.",
     "tally": "Apply decision rules to a store's ballots.",
     "methods": "Write the paragraph and the references that a paper needs.",
     "models": "List, add, fetch and check models.",

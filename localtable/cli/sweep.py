@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -17,6 +18,7 @@ from localtable.errors import ConfigError
 
 if TYPE_CHECKING:
     from localtable.runner.sweeps import SweepPlan
+    from localtable.types import PrimaryContrast
 
 MAX_TURNS_UNASKED = 50_000
 """More are held with `--yes` only: some seven hours at two turns a second."""
@@ -66,6 +68,7 @@ def sweep(
     from localtable.whole_file import require_writable
 
     loaded = load_sweep(file, seed=seed)
+    _require_metrics(loaded.sweep.primary, file)
     plan, slice_ = plan_sweep(loaded.sweep), read_shard(shard)
     if summary is not None:
         require_writable(summary)
@@ -97,6 +100,25 @@ def sweep(
         questions = load_suites(loaded.suites, (lambda error: None) if skip_invalid else None)
         begin_sweep(store, loaded.sweep, islice(questions, limit), options, shard=slice_)
         return work(store, options, reuse, summary, console, strict=strict, quiet=quiet)
+
+
+def _require_metrics(primary: Sequence[PrimaryContrast], file: Path) -> None:
+    """Refuse contrasts that no analysis makes: whoever names one wants its test when the run is paid for.
+
+    Raises:
+        ConfigError: Says which metric.
+    """
+    if not primary:
+        return
+    from localtable.analysis.sides import COMPARABLE
+    from localtable.loading import nearest
+
+    for contrast in primary:
+        if contrast.metric not in COMPARABLE:
+            raise ConfigError(
+                f"{file}: primary: variants can't be compared by {contrast.metric!r}",
+                hint=nearest(contrast.metric, list(COMPARABLE), kind="metrics"),
+            )
 
 
 class _Size:

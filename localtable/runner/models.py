@@ -346,11 +346,20 @@ def longest_turns(conditions: Collection[Mapping[str, Model]], questions: Iterab
     first = list(islice(questions, MAX_EXACT + 1))
     whole = len(first) <= MAX_EXACT
     longest = {card_id: first for card_id in renderers} if whole else _longest(renderers, chain(first, questions))
-    for models in conditions:
-        for card_id, model in models.items():
-            need = max(model.longest(question) for question in longest[card_id]) + (0 if whole else JOINING_TOKENS)
-            needs[card_id] = max(needs.get(card_id, 0), min(need, model.context_length))
+    for model in _distinct(conditions):
+        card_id = model.card.id
+        need = max(model.longest(question) for question in longest[card_id]) + (0 if whole else JOINING_TOKENS)
+        needs[card_id] = max(needs.get(card_id, 0), min(need, model.context_length))
     return needs
+
+
+def _distinct(conditions: Iterable[Mapping[str, Model]]) -> Iterable[Model]:
+    """The models of all conditions, those left out that differ from one before in the seed alone: a sweep has many."""
+    found: dict[tuple[str, int, str], Model] = {}
+    for model in chain.from_iterable(models.values() for models in conditions):
+        panel = repr(replace(model.panel, seed=0))
+        found.setdefault((model.card.id, id(model.renderer), panel), model)
+    return found.values()
 
 
 def _longest(renderers: Mapping[str, Renderer], questions: Iterable[Question]) -> dict[str, list[Question]]:

@@ -169,13 +169,13 @@ def test_a_figure_that_resamples_seldom_have_gets_no_interval() -> None:
 
 @pytest.mark.timeout(120)
 def test_a_hundred_figures_of_ten_thousand_questions_take_a_moment() -> None:
-    """About 0.5 s on two free cores; the best of several, since others may use them."""
+    """About 0.5 s on two free cores; processor time of the best of several, since others may use them, too."""
     rng = np.random.default_rng(10)
     cases = rng.integers(0, 7, (100, 10_000))
     statistics = [ratio(rng.binomial(of, 0.3), of) for of in cases]
     best = 60.0
     for trial in range(5):
-        began = time.monotonic()
+        began = time.process_time()
         bootstrap(statistics, name=f"trial {trial}")
-        best = min(best, time.monotonic() - began)
-    assert best < 4.0
+        best = min(best, time.process_time() - began)
+    assert best < 8.0

@@ -298,6 +298,7 @@ def test_fifty_thousand_turns_are_held_unasked(folder: Path, localtable: Command
         ({"factors": {"rounds": ["2"]}}, "the factor 'rounds' has 1 level"),
         ({"factors": {"rounds": ["2", "02"]}}, "the levels '2' and '02' of 'rounds' give the same panel"),
         ({"primary": [{"metric": "m", "factor": "seed", "levels": ["2", "3"]}]}, "the sweep has no factor 'seed'"),
+        ({"primary": [{"metric": "acuracy", "factor": "rounds", "levels": ["2", "3"]}]}, "be compared by 'acuracy'"),
         ({"exclude": [{"rounds": "2"}, {"rounds": "2"}]}, "exclude, entry 2 leaves out nothing"),
         ({"controls": ["ring"]}, "the variant 'order=fixed,rounds=2': in a ring of 2 seats"),
         ({"questions": ["none.jsonl"]}, "none.jsonl"),

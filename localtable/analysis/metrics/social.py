@@ -248,6 +248,7 @@ METRICS = (
         "P(a_i,t+1 = a_jt | a_it ≠ a_jt) of one seat and one peer, over all later rounds",
         _CONFORMITY,
         needs=(peers,),
+        by_seat=False,
     ),
     Metric(
         "confederate_adoption",
@@ -284,5 +285,6 @@ METRICS = (
         "majority_accuracy − that of the panel without the seat",
         "leave-one-out; docs/analysis.md",
         needs=(answers, _two_counting),
+        by_seat=False,
     ),
 )

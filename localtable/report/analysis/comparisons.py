@@ -21,9 +21,21 @@ def print_controls(analysis: Analysis, figures: Figures, condition: str, console
     if not figures.some(("tokens_per_question",), condition=condition):
         return
     heading(f"Controls and cost ({condition})", console)
+    _print_conditions(figures, mine, console)
+    saved = figures.find("early_stop_savings", condition=condition, tokens="total")
+    lost = figures.find("early_stop_regret", condition=condition)
+    if saved is not None and saved.estimate.value is not None:
+        points = (
+            f", and cost {with_bounds(lost)} points" if lost is not None and lost.estimate.value is not None else ""
+        )
+        line(f"Ending at the first unanimous round would save {with_bounds(saved)} % of tokens{points}.", console)
+    _print_families([test for test in analysis.tests if test.condition in mine], console)
+
+
+def _print_conditions(figures: Figures, conditions: Sequence[str], console: Console) -> None:
     print_rows(
         ["", "majority", "single", "drift", "changed", "generated", "tokens"],
-        [Row(name, _cells(figures, name)) for name in mine],
+        [Row(name, _cells(figures, name)) for name in conditions],
         console,
     )
     line(
@@ -32,14 +44,20 @@ def print_controls(analysis: Analysis, figures: Figures, condition: str, console
         console,
         dim=True,
     )
-    saved = figures.find("early_stop_savings", condition=condition, tokens="total")
-    lost = figures.find("early_stop_regret", condition=condition)
-    if saved is not None and saved.estimate.value is not None:
-        points = (
-            f", and cost {with_bounds(lost)} points" if lost is not None and lost.estimate.value is not None else ""
-        )
-        line(f"Ending at the first unanimous round would save {with_bounds(saved)} % of tokens{points}.", console)
-    tests = [test for test in analysis.tests if test.condition in mine]
+
+
+def print_factors(analysis: Analysis, figures: Figures, console: Console) -> None:
+    """A sweep's variants, and its factors: level against level over all variants that differ in nothing else."""
+    variants = [c.name for c in analysis.facts.conditions if c.is_debate and c.name in analysis.asked.conditions]
+    if len(variants) < 2:
+        return
+    heading("Variants and factors", console)
+    _print_conditions(figures, variants, console)
+    _print_families([test for test in analysis.tests if not test.condition], console)
+    line(f"What follows is of {variants[0]}; of another variant: --condition NAME.", console)
+
+
+def _print_families(tests: Sequence[Comparison], console: Console) -> None:
     for family, title in (
         ("primary", "Primary comparisons (p adjusted by Holm)"),
         ("exploratory", "Exploratory comparisons (p adjusted by Benjamini and Hochberg)"),

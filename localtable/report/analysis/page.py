@@ -26,8 +26,10 @@ def print_analysis(analysis: Analysis, console: Console) -> None:
         for family in analysis.asked.families:
             listing.print_family(analysis, family, console)
     else:
-        validity.print_validity(analysis, figures, console)
-        for condition in _mains(analysis):
+        mains = _mains(analysis)
+        validity.print_validity(analysis, figures, mains, console)
+        comparisons.print_factors(analysis, figures, console)
+        for condition in mains:
             changes.print_changes(analysis, figures, condition, console)
             comparisons.print_controls(analysis, figures, condition, console)
             qualities.print_agreement(figures, condition, analysis, console)
@@ -35,7 +37,7 @@ def print_analysis(analysis: Analysis, console: Console) -> None:
             qualities.print_bias(figures, condition, console)
             qualities.print_rules(figures, condition, console)
         for dimension in analysis.asked.by:
-            listing.print_dimension(figures, dimension, _mains(analysis), console)
+            listing.print_dimension(figures, dimension, mains, console)
     comparisons.print_limits(analysis, console)
     if analysis.notes:
         heading("Notes", console)
@@ -48,6 +50,6 @@ def print_analysis(analysis: Analysis, console: Console) -> None:
 
 
 def _mains(analysis: Analysis) -> list[str]:
-    """Debates; of a run that was asked for its controls alone, these."""
+    """The debate; of a sweep its first variant; of a run that was asked for its controls alone, the first of these."""
     debates = [c.name for c in analysis.facts.conditions if c.name in analysis.asked.conditions and c.is_debate]
-    return debates or list(analysis.asked.conditions)
+    return (debates or list(analysis.asked.conditions))[:1]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 
 from localtable.analysis.findings import Analysis
-from localtable.report.analysis.figures import Figures, value, with_bounds
+from localtable.report.analysis.figures import NOTHING, Figures, value, with_bounds
 from localtable.report.analysis.tables import Row, heading, line, print_by_round, print_rows
 
 _COLUMNS: Mapping[str, str] = {
@@ -40,34 +40,40 @@ OFTEN_ZERO = ("cut", "empty", "thinking cut", "letter", "peers cut", "tied")
 """Columns that are left out where all is well."""
 
 
-def print_validity(analysis: Analysis, figures: Figures, console: Console) -> None:
-    """Failures, then what of the statements and ballots can't be relied on."""
+def print_validity(analysis: Analysis, figures: Figures, mains: Sequence[str], console: Console) -> None:
+    """Failures, then what of the statements and ballots can't be relied on.
+
+    Args:
+        analysis: All of it.
+        figures: Its figures.
+        mains: Conditions that are shown by model and round; the others have a line each.
+        console: Where it goes.
+    """
     heading("Validity", console)
     for condition in analysis.asked.conditions:
         failed = figures.find("failure_rate", condition=condition)
         if failed is not None and failed.estimate.value:
             line(f"{condition}: {with_bounds(failed)} % of debates failed.", console)
-    rows = [row for condition in analysis.asked.conditions for row in _rows(analysis, figures, condition)]
+    rows = [row for c in analysis.asked.conditions for row in _rows(analysis, figures, c, whole=c not in mains)]
     if not rows:
         line("Nothing has been said yet.", console)
         return
     shown = [
         place
         for place, name in enumerate(_COLUMNS)
-        if name not in OFTEN_ZERO or any(row.cells[place] not in ("0.0", "–") for row in rows)
+        if {row.cells[place] for row in rows} - ({"0.0", NOTHING} if name in OFTEN_ZERO else {NOTHING})
     ]
     columns = [name for place, name in enumerate(_COLUMNS) if place in shown]
     print_rows(["", *columns], [Row(row.label, [row.cells[place] for place in shown]) for row in rows], console)
     line("; ".join(f"{name}: {_MEANT[name]}" for name in columns) + ".", console, dim=True)
-    for condition in analysis.asked.conditions:
-        if any(c.name == condition and c.is_debate for c in analysis.facts.conditions):
-            _print_accuracies(analysis, figures, condition, console)
+    for condition in mains:
+        _print_accuracies(analysis, figures, condition, console)
 
 
-def _rows(analysis: Analysis, figures: Figures, condition: str) -> Iterator[Row]:
-    """Of a debate a line for each round, and for each model in it; of a control one for all."""
+def _rows(analysis: Analysis, figures: Figures, condition: str, *, whole: bool) -> Iterator[Row]:
+    """A line for each round, and for each model in it; or one for all."""
     facts = next(c for c in analysis.facts.conditions if c.name == condition)
-    if not facts.is_debate:
+    if whole:
         if figures.some(("stated_rate",), condition=condition):
             yield Row(condition, _cells(figures, condition=condition))
         return

@@ -1,0 +1,129 @@
+"""Every figure against the same figure in plain Python, on stores of the scripted engine that vote at random."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import plain_metrics as plain
+import pytest
+from analyzed_stores import analysis_of, finding, random_store, value
+from pytest import approx
+
+from localtable.analysis.findings import Analysis
+from localtable.types import Transcript
+
+CONFEDERATES = {
+    "seats": [
+        {"name": "Ada", "model": "small.yaml"},
+        {"name": "Bob", "model": "large.yaml"},
+        {"name": "Cy", "model": "small.yaml"},
+        {"name": "Con", "confederate": {"vote": "B", "statement": "It is {option}."}},
+        {"name": "Cat", "confederate": {"vote": "A", "statement": "It is {option}.", "counts": True}},
+    ],
+    "controls": (),
+}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param({}, id="plain"),
+        pytest.param({"stop": {"when": "threshold", "share": 0.6}}, id="ended early"),
+        pytest.param(CONFEDERATES, id="confederates"),
+        pytest.param({"names": ("Ada", "Bob"), "repeats": 1, "controls": ("solo-revise",)}, id="two seats"),
+    ],
+)
+def held(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, list[Transcript]]:
+    path = random_store(tmp_path_factory.mktemp("held"), **request.param)
+    return analysis_of(path), plain.read_transcripts(path)
+
+
+BY_ROUND: dict[str, Callable[[list[Transcript], int], float]] = {
+    "individual_accuracy": plain.individual_accuracy,
+    "majority_accuracy": plain.majority_accuracy,
+    "oracle_accuracy": plain.oracle_accuracy,
+    "unanimity_rate": plain.unanimity_rate,
+    "error_agreement": plain.error_agreement,
+    "effective_votes": plain.effective_votes,
+    "jury_accuracy": plain.jury,
+}
+OF_CHANGES: dict[str, Callable[[list[Transcript], int], float]] = {
+    "correction_rate": plain.correction_rate,
+    "vulnerability": plain.vulnerability,
+    "change_rate": plain.change_rate,
+}
+WHOLE: dict[str, Callable[[list[Transcript]], float]] = {
+    "debate_gain": plain.debate_gain,
+    "majority_wrong_recovery": plain.recovery,
+    "rounds_to_stability": plain.rounds_to_stability,
+    "modal_adoption": plain.modal_adoption,
+    "conformity": plain.conformity,
+}
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("name", BY_ROUND)
+def test_figures_of_a_round(held: tuple[Analysis, list[Transcript]], name: str, number: int) -> None:
+    analysis, transcripts = held
+    assert value(analysis, name, round=number) == approx(BY_ROUND[name](transcripts, number))
+
+
+@pytest.mark.parametrize("number", [2, 3])
+@pytest.mark.parametrize("name", OF_CHANGES)
+def test_figures_of_what_changes(held: tuple[Analysis, list[Transcript]], name: str, number: int) -> None:
+    analysis, transcripts = held
+    assert value(analysis, name, round=number) == approx(OF_CHANGES[name](transcripts, number))
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_figures_of_whole_debates(held: tuple[Analysis, list[Transcript]], name: str) -> None:
+    analysis, transcripts = held
+    assert value(analysis, name) == approx(WHOLE[name](transcripts))
+
+
+def test_figures_that_are_broken_down_by_themselves(held: tuple[Analysis, list[Transcript]]) -> None:
+    analysis, transcripts = held
+    assert value(analysis, "martingale_drift", round="last") == approx(plain.drift(transcripts))
+    assert value(analysis, "modal_adoption", mode="wrong") == approx(plain.modal_adoption(transcripts, right=False))
+    assert value(analysis, "modal_adoption", mode="right") == approx(plain.modal_adoption(transcripts, right=True))
+    assert value(analysis, "brier", of="seat", round=1) == approx(plain.brier(transcripts, 1))
+    assert value(analysis, "seat_value", seat="Ada", round=2) == approx(plain.seat_value(transcripts, "Ada", 2))
+    for kind, called in (("prompt", "prompt_tokens"), ("generated", "completion_tokens"), ("cached", "cached_tokens")):
+        assert value(analysis, "tokens_per_question", tokens=kind) == approx(plain.tokens(transcripts, called))
+
+
+def test_confederates_are_met_and_never_judged(tmp_path: Path) -> None:
+    path = random_store(tmp_path / "held", **CONFEDERATES)
+    analysis, transcripts = analysis_of(path), plain.read_transcripts(path)
+    scripted = ("Con", "Cat")
+    assert value(analysis, "confederate_adoption") == approx(
+        plain.conformity(transcripts, lambda _, peer: peer in scripted)
+    )
+    assert {f.by.get("seat") for f in analysis.findings} & set(scripted) == set()
+    assert {f.by["peer"] for f in analysis.findings if f.metric.name == "persuasion"} >= set(scripted)
+    assert any("Con and Cat sat there by script" in note and "Cat count" in note for note in analysis.notes)
+
+
+def test_the_last_round_is_each_debates_own(tmp_path: Path) -> None:
+    path = random_store(tmp_path / "held", stop={"when": "threshold", "share": 0.6})
+    analysis, transcripts = analysis_of(path), plain.read_transcripts(path)
+    lengths = {len(t.rounds) for t in transcripts}
+    assert lengths > {1}
+    answered = [t for t in transcripts if t.question.answer is not None]
+    ended = plain.mean(plain.share_right(t, len(t.rounds), plain.counting(t)) for t in answered)
+    assert value(analysis, "majority_accuracy", round="last") == approx(ended)
+    assert value(analysis, "rounds_held") == approx(plain.mean(len(t.rounds) for t in transcripts))
+    assert any("ended early" in note for note in analysis.notes)
+
+
+def test_n_is_the_number_of_questions_with_a_case(held: tuple[Analysis, list[Transcript]]) -> None:
+    analysis, transcripts = held
+    answered = {t.question.id for t in transcripts if t.question.answer is not None}
+    assert finding(analysis, "majority_accuracy", round=1).estimate.n == len(answered)
+    wrong = {
+        t.question.id
+        for t, _, before, _ in plain.steps(transcripts, 2)
+        if t.question.id in answered and before != t.question.answer
+    }
+    assert finding(analysis, "correction_rate", round=2).estimate.n == len(wrong)
