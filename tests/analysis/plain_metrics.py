@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 from localtable.runner import finished_transcripts
@@ -156,7 +156,7 @@ def modal_adoption(transcripts: list[Transcript], right: bool | None = None) -> 
     cases = []
     for t in transcripts:
         said = votes(t)
-        for before, now in zip(said, said[1:], strict=False):
+        for before, now in pairwise(said):
             for seat in models(t):
                 mode = mode_of_others(before, seat)
                 if mode is None or mode == before[seat]:
@@ -171,7 +171,7 @@ def conformity(transcripts: list[Transcript], peers: Callable[[Transcript, str],
     cases = []
     for t in transcripts:
         said = votes(t)
-        for before, now in zip(said, said[1:], strict=False):
+        for before, now in pairwise(said):
             for seat in models(t):
                 for peer, vote in before.items():
                     if vote != before[seat] and (peers is None or peers(t, peer)):

@@ -10,7 +10,6 @@ import plain_metrics as plain
 import pytest
 from analyzed_stores import analysis_of, comparison, random_store, value
 from builders import make_panel, make_question, write_script
-from pytest import approx
 from store_builders import hold_suite
 
 from localtable.analysis.findings import Analysis
@@ -63,11 +62,11 @@ def test_three_kinds_of_comparison_are_primary(analysis: Analysis) -> None:
 def test_what_was_planted_is_found(analysis: Analysis) -> None:
     gain = comparison(analysis, "majority_accuracy: debate − its first round")
     assert gain.estimate.value == 1
-    assert gain.p.p == approx(1e-4)  # none of 9,999 random flips is as far out
+    assert gain.p.p == pytest.approx(1e-4)  # none of 9,999 random flips is as far out
     drift = comparison(analysis, "martingale_drift: debate − solo-revise")
-    assert drift.estimate.value == approx(2 / 3)
+    assert drift.estimate.value == pytest.approx(2 / 3)
     assert drift.verdict == "different"
-    assert value(analysis, "martingale_drift", round="last") == approx(2 / 3)
+    assert value(analysis, "martingale_drift", round="last") == pytest.approx(2 / 3)
     assert value(analysis, "martingale_drift", condition="solo-revise", round="last") == 0
     assert value(analysis, "persuasion", seat="Ada", peer="Bob") == 1
     assert value(analysis, "persuasion", seat="Bob", peer="Ada") == 0
@@ -89,7 +88,7 @@ def test_families_that_are_shown_do_not_change_what_is_adjusted(planted: Path, a
 def test_mcnemar_stands_where_each_question_has_one_yes_or_no(analysis: Analysis, tmp_path: Path) -> None:
     gain = comparison(analysis, "majority_accuracy: debate − its first round")
     assert gain.mcnemar is not None
-    assert gain.mcnemar.p == approx(2 * 0.5 * 0.5**40)  # mid-p: 40 questions won, none lost
+    assert gain.mcnemar.p == pytest.approx(2 * 0.5 * 0.5**40)  # mid-p: 40 questions won, none lost
     assert gain.mcnemar.n == 40
     assert comparison(analysis, "individual_accuracy: debate − solo-revise").mcnemar is None  # thirds
     repeated = analysis_of(followers(tmp_path / "repeated", controls=(), repeats=2))
@@ -122,9 +121,9 @@ def test_samples_are_matched_by_tokens(tmp_path: Path) -> None:
         plain.share_right(t, len(t.rounds), plain.counting(t)) - by_question[t.question.id]
         for t in plain.answered(debate)
     ]
-    assert test.estimate.value == approx(plain.mean(differences))
+    assert test.estimate.value == pytest.approx(plain.mean(differences))
     by = {"control": "self-consistency:large", "k": k}
-    assert value(analysis, "compute_matched_gain", tokens="total", **by) == approx(plain.mean(differences))
+    assert value(analysis, "compute_matched_gain", tokens="total", **by) == pytest.approx(plain.mean(differences))
 
 
 def test_questions_of_a_passage_are_one_unit(planted: Path, analysis: Analysis) -> None:
@@ -133,7 +132,7 @@ def test_questions_of_a_passage_are_one_unit(planted: Path, analysis: Analysis) 
     for test, apart in zip(together.tests, analysis.tests, strict=True):
         assert test.estimate.n == 10
         assert apart.estimate.n == 40
-        assert test.estimate.value == approx(apart.estimate.value)
+        assert test.estimate.value == pytest.approx(apart.estimate.value)
         assert test.mcnemar is None
     assert {f.estimate.n for f in together.findings if f.metric.name == "majority_accuracy" and not f.part} == {10}
 
@@ -165,7 +164,7 @@ def test_what_a_test_could_have_found_follows_from_how_questions_differ(tmp_path
     ]
     middle = plain.mean(d)
     error = (sum((x - middle) ** 2 for x in d) / (len(d) - 1) / len(d)) ** 0.5
-    assert test.detectable == approx((1.959964 + 0.841621) * error, rel=1e-5)
+    assert test.detectable == pytest.approx((1.959964 + 0.841621) * error, rel=1e-5)
 
 
 def test_where_no_question_differs_nothing_is_said_to_be_detectable(planted: Path, analysis: Analysis) -> None:
@@ -178,4 +177,4 @@ def test_controls_alone_are_compared_with_nothing(planted: Path) -> None:
     analysis = analysis_of(planted, "solo-revise")
     assert analysis.tests == ()
     assert any("nothing is compared" in note for note in analysis.notes)
-    assert value(analysis, "individual_accuracy", condition="solo-revise", round=1) == approx(1 / 3)
+    assert value(analysis, "individual_accuracy", condition="solo-revise", round=1) == pytest.approx(1 / 3)

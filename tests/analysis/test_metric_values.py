@@ -8,7 +8,6 @@ from pathlib import Path
 import plain_metrics as plain
 import pytest
 from analyzed_stores import analysis_of, finding, random_store, value
-from pytest import approx
 
 from localtable.analysis.findings import Analysis
 from localtable.types import Transcript
@@ -66,38 +65,42 @@ WHOLE: dict[str, Callable[[list[Transcript]], float]] = {
 @pytest.mark.parametrize("name", BY_ROUND)
 def test_figures_of_a_round(held: tuple[Analysis, list[Transcript]], name: str, number: int) -> None:
     analysis, transcripts = held
-    assert value(analysis, name, round=number) == approx(BY_ROUND[name](transcripts, number))
+    assert value(analysis, name, round=number) == pytest.approx(BY_ROUND[name](transcripts, number))
 
 
 @pytest.mark.parametrize("number", [2, 3])
 @pytest.mark.parametrize("name", OF_CHANGES)
 def test_figures_of_what_changes(held: tuple[Analysis, list[Transcript]], name: str, number: int) -> None:
     analysis, transcripts = held
-    assert value(analysis, name, round=number) == approx(OF_CHANGES[name](transcripts, number))
+    assert value(analysis, name, round=number) == pytest.approx(OF_CHANGES[name](transcripts, number))
 
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_figures_of_whole_debates(held: tuple[Analysis, list[Transcript]], name: str) -> None:
     analysis, transcripts = held
-    assert value(analysis, name) == approx(WHOLE[name](transcripts))
+    assert value(analysis, name) == pytest.approx(WHOLE[name](transcripts))
 
 
 def test_figures_that_are_broken_down_by_themselves(held: tuple[Analysis, list[Transcript]]) -> None:
     analysis, transcripts = held
-    assert value(analysis, "martingale_drift", round="last") == approx(plain.drift(transcripts))
-    assert value(analysis, "modal_adoption", mode="wrong") == approx(plain.modal_adoption(transcripts, right=False))
-    assert value(analysis, "modal_adoption", mode="right") == approx(plain.modal_adoption(transcripts, right=True))
-    assert value(analysis, "brier", of="seat", round=1) == approx(plain.brier(transcripts, 1))
-    assert value(analysis, "seat_value", seat="Ada", round=2) == approx(plain.seat_value(transcripts, "Ada", 2))
+    assert value(analysis, "martingale_drift", round="last") == pytest.approx(plain.drift(transcripts))
+    assert value(analysis, "modal_adoption", mode="wrong") == pytest.approx(
+        plain.modal_adoption(transcripts, right=False)
+    )
+    assert value(analysis, "modal_adoption", mode="right") == pytest.approx(
+        plain.modal_adoption(transcripts, right=True)
+    )
+    assert value(analysis, "brier", of="seat", round=1) == pytest.approx(plain.brier(transcripts, 1))
+    assert value(analysis, "seat_value", seat="Ada", round=2) == pytest.approx(plain.seat_value(transcripts, "Ada", 2))
     for kind, called in (("prompt", "prompt_tokens"), ("generated", "completion_tokens"), ("cached", "cached_tokens")):
-        assert value(analysis, "tokens_per_question", tokens=kind) == approx(plain.tokens(transcripts, called))
+        assert value(analysis, "tokens_per_question", tokens=kind) == pytest.approx(plain.tokens(transcripts, called))
 
 
 def test_confederates_are_met_and_never_judged(tmp_path: Path) -> None:
     path = random_store(tmp_path / "held", **CONFEDERATES)
     analysis, transcripts = analysis_of(path), plain.read_transcripts(path)
     scripted = ("Con", "Cat")
-    assert value(analysis, "confederate_adoption") == approx(
+    assert value(analysis, "confederate_adoption") == pytest.approx(
         plain.conformity(transcripts, lambda _, peer: peer in scripted)
     )
     assert {f.by.get("seat") for f in analysis.findings} & set(scripted) == set()
@@ -112,8 +115,8 @@ def test_the_last_round_is_each_debates_own(tmp_path: Path) -> None:
     assert lengths > {1}
     answered = [t for t in transcripts if t.question.answer is not None]
     ended = plain.mean(plain.share_right(t, len(t.rounds), plain.counting(t)) for t in answered)
-    assert value(analysis, "majority_accuracy", round="last") == approx(ended)
-    assert value(analysis, "rounds_held") == approx(plain.mean(len(t.rounds) for t in transcripts))
+    assert value(analysis, "majority_accuracy", round="last") == pytest.approx(ended)
+    assert value(analysis, "rounds_held") == pytest.approx(plain.mean(len(t.rounds) for t in transcripts))
     assert any("ended early" in note for note in analysis.notes)
 
 

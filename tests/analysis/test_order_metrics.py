@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from analyzed_stores import analysis_of, finding, value
 from builders import make_panel, make_question, write_script
-from pytest import approx
 from store_builders import hold_suite
 
 from localtable.analysis.findings import Analysis
@@ -42,21 +41,21 @@ def test_who_loves_a_letter_flips_with_every_order(letters: Analysis) -> None:
     assert value(letters, "order_flip_rate", pooled="none", seat="Ada") == 1
     assert value(letters, "order_flip_rate", pooled="none", seat="Bob") == 0
     assert value(letters, "order_flip_rate", pooled="halves", seat="Bob") == 0
-    assert value(letters, "order_flip_rate", pooled="none") == approx(0.5)
-    assert value(letters, "permutation_consistency") == approx(0.5)
+    assert value(letters, "order_flip_rate", pooled="none") == pytest.approx(0.5)
+    assert value(letters, "permutation_consistency") == pytest.approx(0.5)
 
 
 def test_the_loved_slot_is_chosen_more_often(letters: Analysis) -> None:
-    assert value(letters, "slot_bias", slot=1, seat="Ada") == approx(0.75)
-    assert value(letters, "slot_bias", slot=2, seat="Ada") == approx(-0.25)
+    assert value(letters, "slot_bias", slot=1, seat="Ada") == pytest.approx(0.75)
+    assert value(letters, "slot_bias", slot=2, seat="Ada") == pytest.approx(-0.25)
     # Over all rotations Rome stands once at each slot.
-    assert [value(letters, "slot_bias", slot=slot, seat="Bob") for slot in (1, 2, 3, 4)] == approx([0] * 4)
+    assert [value(letters, "slot_bias", slot=slot, seat="Bob") for slot in (1, 2, 3, 4)] == pytest.approx([0] * 4)
 
 
 def test_in_the_questions_own_order_a_letter_is_loved_too(letters: Analysis) -> None:
     own = finding(letters, "recall_spread", orders="own", seat="Ada")
-    assert own.estimate.value == approx((3 / 16) ** 0.5)  # recall 1 for A, 0 for B, C and D
-    assert value(letters, "letter_bias", letter="B", round=1, seat="Bob") == approx(0.75)
+    assert own.estimate.value == pytest.approx((3 / 16) ** 0.5)  # recall 1 for A, 0 for B, C and D
+    assert value(letters, "letter_bias", letter="B", round=1, seat="Bob") == pytest.approx(0.75)
 
 
 def test_flips_of_random_ballots_by_hand(tmp_path: Path) -> None:
@@ -77,18 +76,18 @@ def test_flips_of_random_ballots_by_hand(tmp_path: Path) -> None:
     ballots = list(by_turn.values())
     assert len(ballots) == 24
     flips = [mode(a) != mode(b) for ballot in ballots for a, b in combinations(ballot, 2)]
-    assert value(analysis, "order_flip_rate", pooled="none") == approx(share(flips))
-    assert value(analysis, "permutation_consistency") == approx(1 - share(flips))
+    assert value(analysis, "order_flip_rate", pooled="none") == pytest.approx(share(flips))
+    assert value(analysis, "permutation_consistency") == pytest.approx(1 - share(flips))
     halves = [mode(*ballot[::2]) != mode(*ballot[1::2]) for ballot in ballots]
-    assert value(analysis, "order_flip_rate", pooled="halves") == approx(share(halves))
+    assert value(analysis, "order_flip_rate", pooled="halves") == pytest.approx(share(halves))
     left_out = [
         mode(*ballot) != mode(*(a for place, a in enumerate(ballot) if place != out))
         for ballot in ballots
         for out in range(4)
     ]
-    assert value(analysis, "order_flip_rate", pooled="all but one") == approx(share(left_out))
+    assert value(analysis, "order_flip_rate", pooled="all but one") == pytest.approx(share(left_out))
     moved = [mode(*ballot) != mode(ballot[0]) for ballot in ballots]
-    assert value(analysis, "pooling_change_rate") == approx(share(moved))
+    assert value(analysis, "pooling_change_rate") == pytest.approx(share(moved))
 
 
 def test_fewer_orders_than_options_are_told(tmp_path: Path) -> None:
@@ -107,7 +106,7 @@ def test_a_geometric_pool_is_pooled_as_the_panel_says(tmp_path: Path) -> None:
                 "SELECT avg(ballots.vote <> (SELECT key FROM json_each(o.distribution) ORDER BY value DESC LIMIT 1))"
                 " FROM ballots JOIN ballot_orders AS o ON o.turn = ballots.turn AND o.number = 0"
             ).fetchone()
-        assert value(analysis, "pooling_change_rate") == approx(moved)
+        assert value(analysis, "pooling_change_rate") == pytest.approx(moved)
 
 
 def test_one_order_says_nothing_of_orders(tmp_path: Path) -> None:
@@ -121,4 +120,4 @@ def test_one_order_says_nothing_of_orders(tmp_path: Path) -> None:
 
 def test_two_orders_agree_as_the_statistic_has_it() -> None:
     votes = np.array([[0, 0, 1], [1, 1, 1]])
-    assert permutation_consistency(votes).sums.sum(axis=0).tolist() == approx([4 / 3, 2])
+    assert permutation_consistency(votes).sums.sum(axis=0).tolist() == pytest.approx([4 / 3, 2])

@@ -18,7 +18,7 @@ SEATS = ("Ada", "Bob", "Cy", "Dee", "Eve")
 
 
 def questions(number: int, *, answers: bool = True) -> list[Question]:
-    """Two, three and four options; every fifth question without an answer; two tags, and a passage for three of them."""
+    """Two, three and four options; every fifth without an answer; two tags, and a passage for three questions each."""
     options = ("Yes", "No", "Maybe", "Never")
     return [
         make_question(
