@@ -54,7 +54,7 @@ def analyze(
     csv_text: str | None,
     explained: Sequence[str],
 ) -> None:
-    """Say what a run shows, and what it can't: validity, accuracy, change, influence, agreement, calibration, bias.
+    """Say what a run shows, and what it can't: validity, accuracy, change, conformity, agreement, calibration, bias.
 
     The unit of inference is the question. DB may still be worked on: what is analysed is its state at one moment.
     """
