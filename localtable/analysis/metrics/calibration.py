@@ -21,8 +21,6 @@ from localtable.analysis.statistics.statistic import Statistic, mean
 if TYPE_CHECKING:
     from localtable.analysis.statistics.arrays import Flags, Floats, Integers
 
-NO_ROW = "no ballot with a distribution has an answer"
-
 
 class Rows(NamedTuple):
     """Confidences against being right, [rows]: a row for each ballot, or for each panel."""

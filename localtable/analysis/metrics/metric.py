@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from localtable.analysis.sample import Round, Sample, Transition
+from localtable.analysis.sample import Round, Sample
 from localtable.analysis.statistics.estimate import Estimate
 from localtable.analysis.statistics.statistic import Statistic, ratio
 
@@ -214,7 +214,7 @@ def share_by_round(
         )
 
 
-def _present(denominators: Numbers, taken: Round | Transition) -> Numbers:
+def _present(denominators: Numbers, taken: Round) -> Numbers:
     import numpy as np
 
     mask = taken.present if denominators.ndim == 1 else taken.present[:, None]

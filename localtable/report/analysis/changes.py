@@ -24,7 +24,7 @@ _WHOLE: Sequence[tuple[str, str, Mapping[str, int | str]]] = (
     ("vote gain: first majority − single seats", "vote_gain", {}),
     ("debate gain: last majority − first", "debate_gain", {}),
     ("best single model, cross-fitted", "best_single_accuracy", {}),
-    ("panel gain: last majority − best single model", "panel_gain", {}),
+    ("panel gain: last majority − that model", "panel_gain", {}),
     ("wrong first majorities that recover", "majority_wrong_recovery", {}),
     ("right first majorities that are lost", "majority_right_loss", {}),
     ("drift from first round to last", "martingale_drift", {"round": "last"}),
@@ -112,7 +112,7 @@ def _print_split(figures: Figures, condition: str, dimension: str, console: Cons
         cells = [with_bounds(figures.find(names[0], round=which, **of)) for which in (1, "last")]
         gain = figures.find("debate_gain", **of) if dimension == "agreement" else None
         rows.append(Row(label, [f"{finding.estimate.n:,}", *cells, NOTHING if gain is None else with_bounds(gain)]))
-    title = {"model": "single seats by model", "agreement": "majority by first votes"}[dimension]
+    title = {"model": "single seats", "agreement": "majority"}[dimension]
     print_rows([title, "n", "first", "last", "gain"], rows, console)
     if dimension == "agreement":
         line("4:2 has four first votes for one option and two for another.", console, dim=True)

@@ -60,8 +60,7 @@ def print_rows(columns: Sequence[str], rows: Sequence[Row], console: Console) ->
     for place in kept:
         table.add_column(plain(columns[place + 1]), justify="right", overflow="fold")
     for row in rows:
-        indent = " " * (len(row.label) - len(row.label.lstrip()))
-        table.add_row(Text(indent + plain(row.label)), *(Text(plain(row.cells[place])) for place in kept))
+        table.add_row(Text(_indented(row.label)), *(Text(plain(row.cells[place])) for place in kept))
     console.print(table)
 
 
@@ -76,8 +75,12 @@ def _print_stacked(
 
     console.print(Text(cells(columns[1:]), style="dim"), soft_wrap=True)
     for row in rows:
-        line(row.label, console)
+        console.print(Text(_indented(row.label)))
         console.print(Text(printable(cells(row.cells))), soft_wrap=True)
+
+
+def _indented(label: str) -> str:
+    return " " * (len(label) - len(label.lstrip())) + plain(label)
 
 
 def rounds_that_fit(rounds: Sequence[int], label: int, cell: int, console: Console) -> list[int]:
