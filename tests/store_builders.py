@@ -14,6 +14,7 @@ from builders import CARD, make_panel, make_question, write_script
 from localtable.errors import InterruptedRun
 from localtable.runner import RunOptions, SuiteOptions, begin_suite, finished_transcripts, open_suite
 from localtable.runner.events import RunEvent, TurnFinished
+from localtable.runner.verify import verify_store
 from localtable.store import Store
 from localtable.transcript import to_json
 from localtable.types import Panel, Question
@@ -171,3 +172,18 @@ def example_store(folder: Path) -> Path:
     questions = [make_question(*options, id=name, question=text, answer=a) for name, text, options, a in ASKED]
     panel = make_panel(folder, "Ada", "Bob", "Cy", cards=NAMED)
     return hold_suite(folder / "example.db", panel, questions, write_script(folder, *turns), controls=("votes-only",))
+
+
+def one(path: Path, sql: str) -> Any:
+    """The one row that a query gives, or the one value of that."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        row = connection.execute(sql).fetchone()
+    return row[0] if len(row) == 1 else row
+
+
+def require_clean(path: Path, count: int) -> None:
+    """All debates are finished, none of their turns is there twice, and all of it derives once more."""
+    assert one(path, "SELECT count(*) FROM debates WHERE state = 'finished'") == count
+    assert one(path, "SELECT count(*) FROM turns") == one(path, "SELECT count(DISTINCT debate||round||seat) FROM turns")
+    with Store.open(path, write=False) as store:
+        assert list(verify_store(store)) == []

@@ -5,30 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from builders import make_panel, make_question, votes, write_script
-from store_builders import NAMED, alter, example_store, hold_suite, mixed_store
+from command_line import Command, Ended, run_command
+from store_builders import NAMED, alter, hold_suite
 
 from localtable.analysis.metrics.registry import METRICS
-from localtable.cli.main import run
 from localtable.store import Store
 
 CONTRACTS = (Path(__file__).resolve().parents[2] / "docs/contracts.md").read_text("utf-8")
-
-
-class Ended(NamedTuple):
-    """How a command ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Ended]
 
 
 @pytest.fixture
@@ -36,25 +24,11 @@ def analyze(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.chdir(tmp_path)
 
     def command(*arguments: str | Path) -> Ended:
-        code = run(["analyze", *map(str, arguments)])
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        assert not re.search(r"\b(nan|inf)\b", captured.out + captured.err, flags=re.IGNORECASE)
-        return Ended(code, captured.out, captured.err)
+        ended = run_command(capsys, "analyze", *arguments)
+        assert not re.search(r"\b(nan|inf)\b", ended.out + ended.err, flags=re.IGNORECASE)
+        return ended
 
     return command
-
-
-@pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four questions with answers, three seats on two models, two rounds, one control."""
-    return example_store(tmp_path_factory.mktemp("example"))
-
-
-@pytest.fixture(scope="module")
-def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Failed debates, ties, repeats, several conditions, questions without an answer."""
-    return mixed_store(tmp_path_factory.mktemp("mixed"))
 
 
 def figures(ended: Ended) -> dict[str, Any]:

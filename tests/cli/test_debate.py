@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import yaml
 from builders import CARD, votes, write_panel, write_script
+from command_line import Command, Ended, run_command
 
-from localtable.cli.main import run
 from localtable.transcript import check
 
 ASK = ("debate", "Is a tomato a fruit?", "-o", "Yes", "-o", "No", "--engine", "scripted")
-
-
-class Ended(NamedTuple):
-    """How a command ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Ended]
 
 
 @pytest.fixture
@@ -43,10 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def localtable(folder: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     def command(*arguments: str | Path) -> Ended:
-        code = run([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return Ended(code, captured.out, captured.err)
+        return run_command(capsys, *arguments)
 
     return command
 

@@ -6,12 +6,13 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from builders import make_panel, make_question, write_script
+from command_line import Command, Ended, run_command
 from store_builders import hold_suite, mixed_store
 
 from localtable.cli.main import run
@@ -19,17 +20,6 @@ from localtable.runner import finished_transcripts
 from localtable.store import Store
 from localtable.store.parquet import file_names
 from localtable.transcript import check, to_json
-
-
-class Ended(NamedTuple):
-    """How a command ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Ended]
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def export(folder: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     def command(*arguments: str | Path) -> Ended:
-        code = run(["export", *map(str, arguments)])
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return Ended(code, captured.out, captured.err)
+        return run_command(capsys, "export", *arguments)
 
     return command
 

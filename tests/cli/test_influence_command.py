@@ -8,40 +8,26 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from builders import make_question, write_script
+from command_line import Command, Ended, run_command
 from influence_builders import FOLLOWERS, disagreements, held, questions, rows, table
 from store_builders import hold_suite
 
-from localtable.cli.main import run
 from localtable.store import Store, locked
 
 WAIT_S = 60
 
 
-class Ended(NamedTuple):
-    """How a command ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Ended]
-
-
 @pytest.fixture
 def influence(capsys: pytest.CaptureFixture[str]) -> Command:
     def command(*arguments: str | Path) -> Ended:
-        code = run(["influence", *map(str, arguments)])
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        assert not re.search(r"\bnan\b", captured.out + captured.err, flags=re.IGNORECASE)
-        return Ended(code, captured.out, captured.err)
+        ended = run_command(capsys, "influence", *arguments)
+        assert not re.search(r"\bnan\b", ended.out + ended.err, flags=re.IGNORECASE)
+        return ended
 
     return command
 

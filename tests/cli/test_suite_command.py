@@ -8,33 +8,20 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from builders import CARD, write_panel, write_script
-from store_builders import exported
-
-from localtable.cli.main import run
-from localtable.runner.verify import verify_store
-from localtable.store import Store
+from command_line import Command, Ended, run_command
+from store_builders import exported, one, require_clean
 
 WAIT_S = 60
 SUITE = ("suite", "suite.jsonl", "--panel", "panel.yaml", "--store", "run.db", "--engine", "scripted")
 SCRIPT = ("--engine-arg", "script=script.yaml", "--engine-arg", "max_num_seqs=4")
 
 
-class Ended(NamedTuple):
-    """How a command ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Ended]
 Process = subprocess.Popen[str]
 
 
@@ -66,11 +53,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def localtable(folder: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     def command(*arguments: str | Path) -> Ended:
-        code = run([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        assert captured.out == "", "nothing but progress and totals, which are no result"
-        return Ended(code, captured.out, captured.err)
+        ended = run_command(capsys, *arguments)
+        assert ended.out == "", "nothing but progress and totals, which are no result"
+        return ended
 
     return command
 
@@ -81,20 +66,6 @@ def refused(ended: Ended, code: int, said: str) -> None:
     assert said in ended.err
     assert [line[:6] for line in ended.err.splitlines()] == ["Error:", ended.err.splitlines()[-1][:6]], ended.err
     assert ended.err.splitlines()[-1].startswith("  → ")
-
-
-def one(path: Path, sql: str) -> Any:
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        row = connection.execute(sql).fetchone()
-    return row[0] if len(row) == 1 else row
-
-
-def require_clean(path: Path, count: int) -> None:
-    """All debates are finished, none of their turns is there twice, and all of it derives once more."""
-    assert one(path, "SELECT count(*) FROM debates WHERE state = 'finished'") == count
-    assert one(path, "SELECT count(*) FROM turns") == one(path, "SELECT count(DISTINCT debate||round||seat) FROM turns")
-    with Store.open(path, write=False) as store:
-        assert list(verify_store(store)) == []
 
 
 # ── whole runs ──────────────────────────────────────────────────────────────────────────────────────────────

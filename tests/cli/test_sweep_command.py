@@ -7,33 +7,23 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from builders import write_script
-from store_builders import exported
+from command_line import Command, Ended, run_command
+from store_builders import exported, one, require_clean
 from sweep_builders import write_sweep
 
 from localtable.cli import sweep as command
 from localtable.cli.main import run
-from localtable.runner.verify import verify_store
-from localtable.store import Store
 
 SWEEP = ("sweep", "sweep.yaml", "--store", "run.db", "--engine", "scripted")
 WAIT_S = 60
 
 
-class Ended(NamedTuple):
-    """How a command ended, and what it said."""
-
-    code: int
-    err: str
-
-
-Command = Callable[..., Ended]
 Process = subprocess.Popen[str]
 
 
@@ -50,11 +40,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def localtable(folder: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     def command(*arguments: str | Path) -> Ended:
-        code = run([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        assert captured.out == "", "nothing but progress and totals, which are no result"
-        return Ended(code, captured.err)
+        ended = run_command(capsys, *arguments)
+        assert ended.out == "", "nothing but progress and totals, which are no result"
+        return ended
 
     return command
 
@@ -66,18 +54,6 @@ def refused(ended: Ended, said: str) -> None:
     assert message.startswith("Error: ")
     assert said in message
     assert hint.startswith("  → ")
-
-
-def one(path: Path, sql: str) -> Any:
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        row = connection.execute(sql).fetchone()
-    return row[0] if len(row) == 1 else row
-
-
-def require_clean(path: Path, count: int) -> None:
-    assert one(path, "SELECT count(*) FROM debates WHERE state = 'finished'") == count
-    with Store.open(path, write=False) as store:
-        assert list(verify_store(store)) == []
 
 
 # ── whole runs ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -185,7 +161,7 @@ def test_a_store_is_verified_tallied_and_exported_by_variant(
     assert run(["export", "run.db", "--parquet", "tables", "--out", "run.jsonl", *chosen]) == 0
     told = [json.loads(line) for line in (folder / "run.jsonl").read_text().splitlines()]
     assert {data["condition"] for data in told} == {variants[2], *(f"{variant}/solo-revise" for variant in variants)}
-    refused(Ended(run(["export", "run.db", "--condition", "rounds=2"]), capsys.readouterr().err), "no condition")
+    refused(run_command(capsys, "export", "run.db", "--condition", "rounds=2"), "no condition")
 
     import pyarrow.parquet as pq
 

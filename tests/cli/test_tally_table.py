@@ -12,7 +12,7 @@ from store_builders import hold_suite
 from localtable.analysis.rules import Tally, every_rule, parse_rule, tally
 from localtable.analysis.table import ConditionTable, load_table
 from localtable.report.tally import print_tally
-from localtable.runner.inputs import conditions_of, panel_of
+from localtable.runner.inputs import conditions_of
 from localtable.store import Store
 
 SEATS = tuple(f"Seat {number}" for number in range(1, 13))
@@ -26,7 +26,7 @@ def debate(tmp_path_factory: pytest.TempPathFactory) -> ConditionTable:
     path = hold_suite(folder / "run.db", make_panel(folder, *SEATS), questions)
     with Store.open(path, write=False) as store:
         run = store.run()
-        return load_table(store, conditions_of(run, panel_of(run, str(path)))).conditions[0]
+        return load_table(store, conditions_of(run, str(path))).conditions[0]
 
 
 def screen(shown: Tally, width: int, *, terminal: bool = True, explain: bool = False) -> list[str]:

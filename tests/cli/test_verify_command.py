@@ -6,20 +6,12 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from command_line import Ended, run_command
 from store_builders import alter, copy_store, hold_suite, suite, table
 
 from localtable.cli.main import run
-
-
-class Ended(NamedTuple):
-    """How a command ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +26,7 @@ def store(whole: Path, tmp_path: Path) -> Path:
 
 
 def verify(capsys: pytest.CaptureFixture[str], *arguments: object) -> Ended:
-    code = run(["verify", *map(str, arguments)])
-    captured = capsys.readouterr()
-    assert "Traceback" not in captured.err
-    return Ended(code, captured.out, captured.err)
+    return run_command(capsys, "verify", *arguments)
 
 
 @pytest.mark.parametrize("options", [(), ("--prompts",)])
