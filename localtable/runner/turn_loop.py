@@ -280,7 +280,8 @@ class TurnLoop(ABC, Generic[Owner]):
         """What was said stays said: the request waits for its engine, and goes on from there."""
         at_work = self._at_work.get(event.request_id)
         if at_work is not None:
-            at_work.request = replace(at_work.request, said=event.said)
+            # Under the engine's own name for it: the one whose turn it was may have failed and left it to another's.
+            at_work.request = replace(at_work.request, request_id=event.request_id, said=event.said)
             at_work.preempted_at.append(len(event.said))
             at_work.away_since = time.monotonic()
             self._ready[model_id].append(at_work.request)
