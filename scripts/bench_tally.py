@@ -28,7 +28,7 @@ from localtable.analysis.table import load_table
 from localtable.config import load_card
 from localtable.prompts import load_wording
 from localtable.protocol import build_conditions
-from localtable.runner.inputs import conditions_of, describe_run, panel_of
+from localtable.runner.inputs import conditions_of, describe_run
 from localtable.store import Generation, Key, Store, TurnRecord
 from localtable.types import LETTERS, Ballot, Panel, Question, Sampling, Seat, Turn, Verdict
 
@@ -101,7 +101,7 @@ def measure(path: Path) -> None:
     began = time.perf_counter()
     with Store.open(path, write=False) as store:
         run = store.run()
-        table = load_table(store, conditions_of(run, panel_of(run, str(path))))
+        table = load_table(store, conditions_of(run, str(path)))
     loaded = time.perf_counter()
     after_load = peak_mib()
     chosen = every_rule()

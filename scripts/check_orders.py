@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from bench_closing import loaded
 
 from localtable.analysis.statistics.bootstrap import bootstrap
 from localtable.analysis.statistics.option_order import recall_spread
@@ -27,7 +29,7 @@ from localtable.places import home
 from localtable.prompts import HfTokenizer, load_wording
 from localtable.runner.models import Model, build_models, longest_turns
 from localtable.runner.turns import BALLOT_SAMPLING
-from localtable.scheduler.worker import EngineHandle, Events, Ready, Workers
+from localtable.scheduler.worker import Events, Workers
 from localtable.seeds import derive
 from localtable.types import LETTERS, BallotRule, Letter, OrderedBallot, Panel, Question, Sampling, Seat, Stop
 from localtable.weights import WeightStore
@@ -46,19 +48,14 @@ class Engine:
     """One loaded model that completes batches."""
 
     def __init__(self, workers: Workers, spec: EngineSpec) -> None:
-        self._handle: EngineHandle = workers.start(spec)
-        while not any(isinstance(message, Ready) for message in self._messages()):
-            pass
-
-    def _messages(self) -> Iterator[object]:
-        wait([self._handle])  # type: ignore[list-item]  # anything with a fileno will do
-        yield from self._handle.poll()
+        self._handle = loaded(workers, spec)
 
     def complete(self, requests: Sequence[Request]) -> list[Completion]:
         self._handle.submit(requests)
         done: dict[str, Completion] = {}
         while len(done) < len(requests):
-            for message in self._messages():
+            wait([self._handle])  # type: ignore[list-item]  # anything with a fileno will do
+            for message in self._handle.poll():
                 assert isinstance(message, Events), message
                 for event in message.events:
                     assert isinstance(event, Completion | Tokens), event
@@ -74,7 +71,7 @@ def two_sets(question: Question, seed: int) -> tuple[tuple[tuple[Letter, ...], .
     """The rotations of the question's own order, and those of another one, drawn."""
     drawn = list(question.letters)
     random.Random(derive("orders", seed, question.id)).shuffle(drawn)
-    return ballot_orders(question.letters, RULE), ballot_orders(drawn, RULE)
+    return ballot_orders(question.letters, RULE), ballot_orders(tuple(drawn), RULE)
 
 
 def ask(engine: Engine, model: Model, questions: Sequence[Question], seed: int) -> list[list[list[OrderedBallot]]]:

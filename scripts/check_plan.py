@@ -14,6 +14,7 @@ import tempfile
 import time
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from localtable.config import load_suite, parse_panel
 from localtable.places import home
@@ -49,16 +50,18 @@ def predicted(panel: Panel, questions: list[Question], cap: int | None) -> Plan:
     return make_plan(wishes, workload, machine, Calibration(home()))
 
 
-def measured(panel: Panel, questions: list[Question], cap: int | None) -> tuple[float, dict[str, int]]:
+def measured(panel: Panel, questions: list[Question], cap: int | None) -> tuple[float, dict[str, Any]]:
+    """Seconds of a run, and its totals."""
     options = RunOptions(home=home(), engine="vllm", device_memory_bytes=cap)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.db"
         begin_suite(path, panel, questions, options, SuiteOptions())
         began = time.monotonic()
         with open_suite(path, options) as run:
-            for _ in run.run():
-                pass
-            return time.monotonic() - began, run_totals(run.store)["activations"]
+            for outcome in run.run():
+                if outcome.error is not None:
+                    raise outcome.error
+            return time.monotonic() - began, run_totals(run.store)
 
 
 def main() -> int:
@@ -76,13 +79,13 @@ def main() -> int:
         before = predicted(panel, questions, cap)
         measured(panel, questions[: arguments.first], cap)
         plan = predicted(panel, questions, cap)
-        seconds, activations = measured(panel, questions, cap)
+        seconds, totals = measured(panel, questions, cap)
         ratio = plan.predicted_s / seconds
         worst = max(worst, abs(ratio - 1))
         print(
             f"{name}: predicted {plan.predicted_s:.0f} s, measured {seconds:.0f} s: {ratio:.2f} "
             f"({before.predicted_s:.0f} s before calibration); activations {plan.simulated.activations} planned, "
-            f"{activations} made",
+            f"{totals['activations']} made",
             flush=True,
         )
     print(f"largest error {worst:.0%} (at most {WITHIN:.0%})")

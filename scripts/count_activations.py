@@ -11,19 +11,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
-import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations, islice
 from pathlib import Path
 
+from check_plan import measured
+
 from localtable.config import load_card, load_suite
 from localtable.places import home
-from localtable.runner import RunOptions, SuiteOptions, begin_suite, open_suite
 from localtable.runner.planning import plan_inputs
-from localtable.runner.totals import run_totals
 from localtable.scheduler.calibration import Calibration
 from localtable.scheduler.devices import GIB, find_machine
 from localtable.scheduler.seating import seat_all
@@ -74,21 +72,6 @@ def fewest(sizes: Mapping[str, int], capacity: int) -> int:
     return min(cost for (_, rounds, _), cost in costs.items() if rounds == ROUNDS)
 
 
-def run(panel: Panel, questions: list[Question], cap: int) -> tuple[dict[str, int], int, float]:
-    """Activations by model, turns, seconds."""
-    options = RunOptions(home=home(), engine="vllm", device_memory_bytes=cap)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "run.db"
-        begin_suite(path, panel, questions, options, SuiteOptions())
-        began = time.monotonic()
-        with open_suite(path, options) as suite:
-            for outcome in suite.run():
-                if outcome.error is not None:
-                    raise outcome.error
-            totals = run_totals(suite.store)
-        return totals["activations"], totals["turns"], time.monotonic() - began
-
-
 def sizes_of(panel: Panel, questions: list[Question], cap: int) -> dict[str, int]:
     machine = find_machine(cap)
     wishes, _ = plan_inputs(panel, machine, "vllm", questions, len(questions))
@@ -116,7 +99,8 @@ def main() -> int:
         panel = panel_of(cards, arguments.tokens, **engine)
         asked = questions[:number]
         least = fewest(sizes_of(panel, asked, cap), cap)
-        made, turns, seconds = run(panel, asked, cap)
+        seconds, totals = measured(panel, asked, cap)
+        made, turns = totals["activations"], totals["turns"]
         missed += sum(made.values()) != least
         print(
             f"{name}, {number} questions, {ROUNDS} rounds, {cap / GIB:.1f} GiB: {sum(made.values())} activations of "
