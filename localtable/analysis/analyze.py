@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from localtable.analysis.contrasts import contrasts
 from localtable.analysis.factor_contrasts import factor_contrasts
+from localtable.analysis.families import Dimension
 from localtable.analysis.findings import Analysis, Breakdown, Comparison, Finding, Verdict
-from localtable.analysis.metrics.metric import Dimension, Metric
+from localtable.analysis.metrics.metric import Metric
 from localtable.analysis.metrics.registry import METRICS
 from localtable.analysis.metrics.speed import speed_figures
 from localtable.analysis.notes import notes

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from localtable.analysis.statistics.estimate import Estimate, PValue
 
 if TYPE_CHECKING:
-    from localtable.analysis.metrics.metric import Dimension, Metric
+    from localtable.analysis.families import Dimension
+    from localtable.analysis.metrics.metric import Metric
     from localtable.analysis.run_facts import RunFacts
 
 Verdict = Literal["equivalent", "different", "unresolved"]

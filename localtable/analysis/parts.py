@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from localtable.analysis.metrics.metric import EVERYTHING, Dimension
+from localtable.analysis.families import Dimension
+from localtable.analysis.metrics.metric import EVERYTHING
 from localtable.analysis.sample import Sample
 from localtable.analysis.table import ConditionTable, RunTable
 from localtable.errors import ConfigError

@@ -56,12 +56,11 @@ class RunFacts:
     """Generated for this run, each once."""
 
 
-def read_facts(store: Store, panel: Panel, conditions: Mapping[int, Condition]) -> RunFacts:
+def read_facts(store: Store, conditions: Mapping[int, Condition]) -> RunFacts:
     """What a store says of its run.
 
     Args:
         store: Held still where somebody may be writing it.
-        panel: The run's.
         conditions: All of the run's, by the store's numbers.
     """
     states = {number: {"finished": 0, "failed": 0, "open": 0} for number in conditions}
@@ -70,11 +69,10 @@ def read_facts(store: Store, panel: Panel, conditions: Mapping[int, Condition]) 
     left_out = {number: count for number, (_, count) in store.conditions().items()}
     options = dict(store.query("SELECT num_options, count(*) FROM questions GROUP BY 1 ORDER BY 1"))
     answered = next(store.query("SELECT count(answer) FROM questions"))[0]
-    kinds = dict(store.query("SELECT id, kind FROM sessions"))
-    sessions = [session for session in store.sessions() if kinds[session["id"]] == "run"]
+    sessions = [session for session in store.sessions() if session["kind"] == "run"]
     return RunFacts(
         run=store.run(),
-        panel=panel,
+        panel=conditions[1].panel,
         num_questions=sum(options.values()),
         num_answered=answered,
         num_options=options,

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from localtable.types import BallotRule, Letter, OrderedBallot
 
 
+@lru_cache(maxsize=512)  # each step of a ballot asks, and few sets of letters are asked for
 def ballot_orders(letters: Sequence[Letter], rule: BallotRule) -> tuple[tuple[Letter, ...], ...]:
     """The orders in which a question's options are listed, its own first: rotations as evenly spaced as can be."""
     number = len(letters) if rule.orders is None else min(rule.orders, len(letters))

@@ -10,28 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from localtable.analysis.families import DIMENSIONS, FAMILIES
 from localtable.cli.output import STDOUT, json_output, write_json
+from localtable.cli.stored import held_run
 from localtable.errors import ConfigError
 
 if TYPE_CHECKING:
+    from localtable.analysis.families import Dimension
     from localtable.analysis.findings import Analysis
-    from localtable.analysis.metrics.metric import Dimension, Metric
+    from localtable.analysis.metrics.metric import Metric
     from localtable.analysis.run_facts import RunFacts
     from localtable.analysis.table import RunTable
 
-DIMENSIONS = ("tag", "model", "seat", "round", "agreement")
-FAMILIES = (
-    "validity",
-    "outcome",
-    "dynamics",
-    "social",
-    "agreement",
-    "calibration",
-    "bias",
-    "rules",
-    "efficiency",
-)
-"""As `analysis.metrics.metric.FAMILIES`, which loads no earlier than it is needed."""
 CSV_FILES = ("metrics.csv", "tests.csv", "notes.csv")
 
 
@@ -93,17 +83,11 @@ def read(path: Path, wanted: Sequence[str]) -> tuple[RunTable, RunFacts]:
     """
     from localtable.analysis.run_facts import read_facts
     from localtable.analysis.table import load_table
-    from localtable.runner.inputs import choose_conditions, conditions_of, panel_of
-    from localtable.store import Store
-    from localtable.store.reading import hold_still
+    from localtable.runner.inputs import choose_conditions
 
-    with Store.open(path, write=False) as store:
-        hold_still(store)
-        run = store.run()
-        panel = panel_of(run, str(path))
-        conditions = conditions_of(run, panel)
+    with held_run(path) as (store, conditions):
         chosen = choose_conditions(conditions, wanted) if wanted else conditions
-        return load_table(store, chosen), read_facts(store, panel, conditions)
+        return load_table(store, chosen), read_facts(store, conditions)
 
 
 def _metric(name: str) -> Metric:

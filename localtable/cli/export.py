@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from localtable.cli.output import require_apart
 from localtable.errors import ConfigError, PrerequisiteError
 
 if TYPE_CHECKING:
@@ -55,20 +56,19 @@ def export(store_text: str, out_text: str | None, parquet_text: str | None, want
 
 def _choose(store: Store, wanted: Sequence[str]) -> list[str]:
     """The names of the conditions that were asked for; of all, where none was."""
-    from localtable.runner.inputs import choose_conditions, conditions_of, panel_of
+    from localtable.runner.inputs import choose_conditions, conditions_of
 
     if not wanted:
         return [name for name, _ in store.conditions().values()]
     run = store.run()
-    conditions = choose_conditions(conditions_of(run, panel_of(run, str(store.path))), wanted)
+    conditions = choose_conditions(conditions_of(run, str(store.path)), wanted)
     return [condition.name for condition in conditions.values()]
 
 
 def _require_file(out: Path, store: Path, force: bool) -> None:
     from localtable.whole_file import require_writable
 
-    if out in (store, *(store.with_name(f"{store.name}{suffix}") for suffix in ("-wal", "-shm", ".lock"))):
-        raise ConfigError(f"{out} is the store itself, or belongs to it", hint="Name another --out.")
+    require_apart(out, store, "--out")
     require_writable(out)
     if out.exists() and not force:
         raise ConfigError(f"{out} exists", hint="Name another --out, or replace it with --force.")

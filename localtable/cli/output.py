@@ -1,4 +1,4 @@
-"""Where the figures of a store go that a command is asked for as JSON."""
+"""Where the figures of a store go that a command is asked for."""
 
 from __future__ import annotations
 
@@ -14,6 +14,16 @@ from localtable.errors import ConfigError
 STDOUT = "-"
 
 
+def require_apart(out: Path, store: Path, option: str) -> None:
+    """Refuse to write into a store what is read from it.
+
+    Raises:
+        ConfigError: The file is the store's own.
+    """
+    if out in (store, *(store.with_name(f"{store.name}{suffix}") for suffix in ("-wal", "-shm", ".lock"))):
+        raise ConfigError(f"{out} is the store itself, or belongs to it", hint=f"Name another {option}.")
+
+
 def json_output(text: str | None, store: Path) -> Path | None:
     """The file of `--json`; None for stdout, and where nobody asked for one.
 
@@ -27,8 +37,7 @@ def json_output(text: str | None, store: Path) -> Path | None:
         return None
     assert text is not None
     out = path_from(text, Path.cwd())
-    if out in (store, *(store.with_name(f"{store.name}{suffix}") for suffix in ("-wal", "-shm", ".lock"))):
-        raise ConfigError(f"{out} is the store itself, or belongs to it", hint="Name another --json.")
+    require_apart(out, store, "--json")
     require_writable(out)
     return out
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from localtable.cli.output import STDOUT, json_output, write_json
+from localtable.cli.stored import held_run
 
 if TYPE_CHECKING:
     from localtable.analysis.rules import ChosenRule, Tally
@@ -61,14 +62,9 @@ def _read(path: Path, wanted: Sequence[str]) -> RunTable:
     """The conditions that were asked for."""
     from localtable.analysis.table import load_table
     from localtable.protocol import DEBATE
-    from localtable.runner.inputs import choose_conditions, conditions_of, panel_of
-    from localtable.store import Store
-    from localtable.store.reading import hold_still
+    from localtable.runner.inputs import choose_conditions
 
-    with Store.open(path, write=False) as store:
-        hold_still(store)
-        run = store.run()
-        conditions = conditions_of(run, panel_of(run, str(path)))
+    with held_run(path) as (store, conditions):
         return load_table(store, choose_conditions(conditions, wanted or [DEBATE]))
 
 

@@ -96,15 +96,6 @@ def _variant_row(variant: Variant, wording: Wording) -> VariantRow:
     )
 
 
-def panel_of(run: Run, where: str) -> Panel:
-    """The panel that a store keeps; of a sweep, the baseline's.
-
-    Raises:
-        ConfigError: What is kept there is no panel.
-    """
-    return _panels(run, where)(run.panel)
-
-
 def _panels(run: Run, where: str) -> Callable[[Mapping[str, Any]], Panel]:
     """What makes a panel of one that the store keeps, with the store's own cards."""
     cards = {card_id: parse_card(data, f"{where}, card {card_id}", Path("/")) for card_id, data in run.cards.items()}
@@ -119,26 +110,22 @@ def as_written_now(run: Run, where: str) -> Run:
     """A run with its panels as this version writes them: an earlier one had fewer keys, and meant their defaults.
 
     Raises:
-        ConfigError: As `panel_of`.
+        ConfigError: As `conditions_of`.
     """
     read = _panels(run, where)
     variants = tuple(replace(variant, panel=panel_to_json(read(variant.panel))) for variant in run.variants)
     return replace(run, panel=panel_to_json(read(run.panel)), variants=variants)
 
 
-def conditions_of(run: Run, panel: Panel) -> dict[int, Condition]:
-    """The conditions of a run by the numbers that its store gives them.
-
-    Args:
-        run: The inputs.
-        panel: The run's own (`panel_of`).
+def conditions_of(run: Run, where: str) -> dict[int, Condition]:
+    """The conditions of a run by the numbers that its store gives them; 1 is its own panel's debate.
 
     Raises:
-        ConfigError: As `panel_of`, of a variant's.
+        ConfigError: What is kept there is no panel, or no card.
     """
+    read = _panels(run, where)
     if not run.variants:
-        return dict(enumerate(build_conditions(panel, run.controls), start=1))
-    read = _panels(run, "the run")
+        return dict(enumerate(build_conditions(read(run.panel), run.controls), start=1))
     variants = [Variant(row.levels, read(row.panel)) for row in run.variants]
     for_all = run.sweep is not None and run.sweep["controls_for"] == "all"
     return dict(enumerate(build_variants(variants, run.controls, for_all=for_all), start=1))

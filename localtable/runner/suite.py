@@ -24,7 +24,6 @@ from localtable.runner.inputs import (
     describe_run,
     find_run_weights,
     find_weights,
-    panel_of,
     require_same,
     with_engine_arguments,
 )
@@ -176,7 +175,7 @@ class SuiteRun:
         self._reuse = reuse
         run = store.run()
         where = str(store.path)
-        self.conditions = conditions_of(run, panel_of(run, where))
+        self.conditions = conditions_of(run, where)
         wordings = current_wordings(run, self.conditions)
         chosen = Choice(run.engine, options.engine_reason or "the run's own")
         choose(run.engine)

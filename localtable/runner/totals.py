@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 from localtable.protocol import debate_of
-from localtable.runner.inputs import conditions_of, panel_of
+from localtable.runner.inputs import conditions_of
 from localtable.store import Store
 from localtable.store.reading import session_counts
 from localtable.types import CONFEDERATE
@@ -118,7 +118,7 @@ def matched_samples(store: Store) -> list[dict[str, Any]]:
     that are finished in both; `ratio` is theirs ÷ the debate's. Null where nothing is finished in both.
     """
     run = store.run()
-    conditions = conditions_of(run, panel_of(run, str(store.path)))
+    conditions = conditions_of(run, str(store.path))
     found = []
     for number, condition in conditions.items():
         if condition.control != "self-consistency":

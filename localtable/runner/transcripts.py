@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from localtable.protocol import Condition, Debate, panel_on
-from localtable.runner.inputs import conditions_of, panel_of
+from localtable.runner.inputs import conditions_of
 from localtable.runner.manifest import build_manifest
 from localtable.runner.open_debates import replay
 from localtable.store import DebateRow, InfluenceRecord, Run, Store
@@ -47,7 +47,7 @@ def finished_transcripts(store: Store, names: Collection[str] | None = None) -> 
         ConfigError, StoreError: What is stored can't be read.
     """
     run = store.run()
-    conditions = conditions_of(run, panel_of(run, str(store.path)))
+    conditions = conditions_of(run, str(store.path))
     sessions = {session["id"]: session for session in store.sessions()}
     for row in store.all_debates("finished"):
         condition = conditions[row.condition]

@@ -69,6 +69,8 @@ class TurnAtWork:
     peers_cut: int = 0
     prompt_ids: tuple[int, ...] = ()
     """The statement's prompt."""
+    asked_ids: tuple[int, ...] = ()
+    """Up to where the ballot that counts is answered, the options in the question's own order."""
     tries: int = 0
     """Failures of the present step."""
     step: Step | None = None
@@ -115,7 +117,7 @@ class TurnAtWork:
             request_id=self._request_id(),
             prompt_token_ids=prompt,
             sampling=sampling,
-            seed=self.seed(self.step),
+            seed=self.seed(self.step, self._sample),
             stop_token_ids=() if labels else self._stop_ids(),
             constraint=constraint,
             logprob_token_ids=labels.mass_ids if labels is not None and measured else (),
@@ -137,12 +139,9 @@ class TurnAtWork:
     @property
     def _sample(self) -> int:
         """Which attempt at a statement this is, or which order of a ballot."""
-        return self._sample_of(self.step)
-
-    def _sample_of(self, step: Step | None) -> int:
-        if step == "statement":
-            return self.draft.attempts if self.draft.statement is None else 0
-        return len(self.draft.asked) if step in ("before", "ballot") else 0
+        if self.step == "statement":
+            return self.draft.attempts
+        return len(self.draft.asked) if self.step in ("before", "ballot") else 0
 
     @property
     def _orders(self) -> tuple[tuple[Letter, ...], ...]:
@@ -157,8 +156,8 @@ class TurnAtWork:
         parts = (self.debate_id, self.round_number, self.seat.name, self.step)
         return "/".join(map(str, (*parts, self._sample, self.tries)))
 
-    def seed(self, step: Step) -> int:
-        debate, sample = self.debate, self._sample_of(step)
+    def seed(self, step: Step, sample: int) -> int:
+        debate = self.debate
         return request_seed(
             debate.panel.seed, debate.repeat, debate.question.id, self.seat.name, self.round_number, step, sample
         )
@@ -183,12 +182,14 @@ class TurnAtWork:
                 return self._before_statement(), seat.sampling, None
             case "ballot":
                 labels = self.model.labels_for_vote(len(question.options))
-                return self._asked_after(self._order) + labels.prefix_ids, BALLOT_SAMPLING, labels
+                said = self._before_statement() + self._statement_ids()
+                asked = renderer.ballot_after(question, self._speaker, self._order)
+                return said + asked + labels.prefix_ids, BALLOT_SAMPLING, labels
             case "label_mass":
                 labels = self.model.labels_for_vote(len(question.options))
-                return self._asked() + labels.prefix_ids, BALLOT_SAMPLING, labels
+                return self.asked_ids + labels.prefix_ids, BALLOT_SAMPLING, labels
             case "free_reply":
-                return self._asked(), REPLY_SAMPLING, None
+                return self.asked_ids, REPLY_SAMPLING, None
             case _:
                 return self._persuaded_prompt()
 
@@ -202,17 +203,6 @@ class TurnAtWork:
         if thinking is None:
             return self._opened()
         return self._opened() + thinking.token_ids + self.model.renderer.think_closing(forced=thinking.cut)
-
-    def _asked(self) -> tuple[int, ...]:
-        """Up to where the ballot that counts is answered, the options in the question's own order."""
-        question = self.debate.question
-        if self.draft.ballot is None:
-            return self.model.renderer.ballot_before(question, self._speaker, self.shown, question.letters, self.tally)
-        return self._asked_after(question.letters)
-
-    def _asked_after(self, order: tuple[Letter, ...]) -> tuple[int, ...]:
-        said = self._before_statement() + self._statement_ids()
-        return said + self.model.renderer.ballot_after(self.debate.question, self._speaker, order)
 
     def _statement_ids(self) -> tuple[int, ...]:
         assert self.draft.statement is not None
@@ -229,7 +219,11 @@ class TurnAtWork:
         asked = self.model.renderer.persuaded(question, self._speaker, self.draft.previous_vote, vote.letter, names)
         closed = tuple(self.model.renderer.tokenizer.encode_plain(rest))
         label = voted.token_ids[question.letters.index(vote.letter)][0]
-        return self._asked() + voted.prefix_ids + (label,) + closed + asked + labels.prefix_ids, BALLOT_SAMPLING, labels
+        return (
+            self.asked_ids + voted.prefix_ids + (label,) + closed + asked + labels.prefix_ids,
+            BALLOT_SAMPLING,
+            labels,
+        )
 
     def _meaning(self, step: Step) -> tuple[str, ...]:
         if step == "persuaded":
@@ -268,7 +262,7 @@ class TurnAtWork:
                 own = self.model.renderer.wording.parts.ballot.own_reasoning
                 self.draft = draft.after(step, usage, persuaded=None if name == own else name, asked_who=True)
             case "before" | "ballot":
-                self._take_ballot(step, completion, usage)
+                self._take_ballot(step, request, completion, usage)
             case "label_mass":
                 labels = self.model.labels_for_vote(len(self.debate.question.options))
                 self.draft = draft.after(step, usage, label_mass=read_label_mass(labels, completion.logprobs))
@@ -277,10 +271,12 @@ class TurnAtWork:
                 reply = FreeReply(text, replied_vote(text, self.debate.question))
                 self.draft = draft.after(step, usage, free_reply=reply)
 
-    def _take_ballot(self, step: Step, completion: Completion, usage: Usage) -> None:
+    def _take_ballot(self, step: Step, request: Request, completion: Completion, usage: Usage) -> None:
         """One order's answer; with the last one, the vote."""
         letters, order = self.debate.question.letters, self._order
         labels = self.model.labels_for_vote(len(letters))
+        if not self.draft.asked:
+            self.asked_ids = request.prompt_token_ids[: len(request.prompt_token_ids) - len(labels.prefix_ids)]
         choice = self._chosen(labels, completion)
         answer = OrderedBallot(order, {letter: choice.distribution[letter] for letter in letters})
         asked = (*self.draft.asked, answer)
@@ -288,21 +284,15 @@ class TurnAtWork:
             self.draft = self.draft.after(step, usage, asked=asked)
             return
         if len(asked) > 1:
-            choice = choose(pooled(asked, self.debate.panel.ballot), self.seed_of_vote(step))
+            # Whatever order was asked last: options that share the first place are drawn by the step's own seed.
+            choice = choose(pooled(asked, self.debate.panel.ballot), self.seed(step, 0))
         vote = Vote(choice.chosen, dict(choice.distribution), choice.tied, asked if len(asked) > 1 else ())
         part = "before" if step == "before" else "ballot"
         self.draft = self.draft.after(step, usage, asked=(), **{part: vote})
 
-    def seed_of_vote(self, step: Step) -> int:
-        """What draws among options that share the first place: of the step, whichever order was asked last."""
-        debate = self.debate
-        return request_seed(
-            debate.panel.seed, debate.repeat, debate.question.id, self.seat.name, self.round_number, step
-        )
-
     def _chosen(self, labels: LabelSet, completion: Completion) -> Choice:
         assert self.step is not None
-        choice = read_choice(labels, completion.logprobs, self._meaning(self.step), self.seed(self.step))
+        choice = read_choice(labels, completion.logprobs, self._meaning(self.step), self.seed(self.step, self._sample))
         assemble(labels, labels.labels[self._meaning(self.step).index(choice.chosen)])
         return choice
 
@@ -320,15 +310,6 @@ class TurnAtWork:
         own_thinking, spoken = self._split_thinking(statement.text)
         reasoning = "\n\n".join(part for part in (draft.thinking.text if draft.thinking else "", own_thinking) if part)
         before = draft.before if draft.ballot is not None else None
-        first = request_seed(
-            self.debate.panel.seed,
-            self.debate.repeat,
-            question.id,
-            self.seat.name,
-            self.round_number,
-            "statement",
-            draft.attempts - 1,
-        )
         return Turn(
             seat=self.seat.name,
             position=self.place,
@@ -336,14 +317,12 @@ class TurnAtWork:
             reasoning=reasoning or None,
             reasoning_truncated=draft.thinking is not None and draft.thinking.cut,
             stated=stated_vote(spoken, question),
-            ballot=replace(
-                _ballot(vote), persuaded_by=draft.persuaded, label_mass=draft.label_mass, free_reply=draft.free_reply
-            ),
+            ballot=_ballot(vote, draft),
             ballot_before=_ballot(before) if before else None,
             changed_mind=draft.changed_mind,
             finish_reason="length" if statement.cut else "stop",
             truncated=statement.cut,
-            seed=first,
+            seed=self.seed("statement", draft.attempts - 1),
             usage=draft.usage,
             attempts=draft.attempts,
             names_letter=names_a_letter(spoken),
@@ -360,8 +339,12 @@ class TurnAtWork:
         return thought.replace(reasoning.start, "").strip(), spoken.strip()
 
 
-def _ballot(vote: Vote) -> Ballot:
-    return Ballot(vote.letter, vote.distribution, vote.tied, orders=vote.orders)
+def _ballot(vote: Vote, draft: Draft | None = None) -> Ballot:
+    """A vote as it is kept; of the one that counts, with what its draft has measured beside it."""
+    if draft is None:
+        return Ballot(vote.letter, vote.distribution, vote.tied, orders=vote.orders)
+    measured = (draft.persuaded, draft.label_mass, vote.orders, draft.free_reply)
+    return Ballot(vote.letter, vote.distribution, vote.tied, *measured)
 
 
 def begin_turn(debate_id: int, debate: Debate, seat: Seat, model: Model, *, stream: bool) -> TurnAtWork:
@@ -379,7 +362,8 @@ def begin_turn(debate_id: int, debate: Debate, seat: Seat, model: Model, *, stre
     place = names.index(seat.name) + 1
     turn = TurnAtWork(debate_id, debate, round_number, seat, model, place, peers, called, draft, stream=stream)
     shown, turn.peers_cut = _shown(debate, seat, debate.shown_to(seat.name, round_number), model)
-    turn.shown = tuple(replace(other, seat=called[other.seat]) for other in shown)
+    # Under their own names, which is the rule, turns are read as they are.
+    turn.shown = tuple(o if called[o.seat] == o.seat else replace(o, seat=called[o.seat]) for o in shown)
     turn.tally = debate.tally_shown(round_number)
     return turn
 

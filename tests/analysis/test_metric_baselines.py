@@ -11,8 +11,7 @@ from analyzed_stores import analysis_of, finding, random_store, value
 from builders import make_panel, make_question, write_script
 from store_builders import NAMED, hold_suite
 
-from localtable.analysis.metrics.jury import jury_accuracy
-from localtable.analysis.statistics.jury import condorcet_jury
+from localtable.analysis.statistics.jury import condorcet_jury, jury_accuracy
 
 SURE = {"right": {"A": 0.9, "B": 0.1}, "wrong": {"A": 0.1, "B": 0.9}}
 

@@ -10,8 +10,9 @@ from analyzed_stores import analysis_of, random_store
 from builders import make_panel
 from store_builders import NAMED, hold_suite, mixed_store, suite
 
+from localtable.analysis.families import FAMILIES
 from localtable.analysis.findings import Analysis
-from localtable.analysis.metrics.metric import FAMILIES, Metric
+from localtable.analysis.metrics.metric import Metric
 from localtable.analysis.metrics.registry import METRICS
 from localtable.cli import analyze as command
 

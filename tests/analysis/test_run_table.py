@@ -14,7 +14,7 @@ from store_builders import alter, copy_store, hold_suite, mixed_store
 from localtable.analysis.rules import select
 from localtable.analysis.table import Ballots, ConditionTable, RunTable, load_table
 from localtable.errors import StoreError
-from localtable.runner.inputs import conditions_of, panel_of
+from localtable.runner.inputs import conditions_of
 from localtable.store import Store
 from localtable.store.reading import hold_still
 from localtable.types import LETTERS, Ballot, Turn
@@ -24,7 +24,7 @@ def read(path: Path) -> RunTable:
     with Store.open(path, write=False) as store:
         hold_still(store)
         run = store.run()
-        return load_table(store, conditions_of(run, panel_of(run, str(path))))
+        return load_table(store, conditions_of(run, str(path)))
 
 
 @pytest.fixture(scope="module")

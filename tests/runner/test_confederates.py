@@ -19,7 +19,7 @@ from localtable.analysis.table import load_table
 from localtable.errors import PlacementError
 from localtable.report.markdown import to_markdown
 from localtable.report.terminal import print_result
-from localtable.runner.inputs import conditions_of, panel_of
+from localtable.runner.inputs import conditions_of
 from localtable.runner.planning import plan_inputs
 from localtable.runner.totals import condition_totals, validity
 from localtable.runner.verify import Replay, verify_store
@@ -144,7 +144,7 @@ def test_rules_and_tables_leave_those_out_that_do_not_count(tmp_path: Path) -> N
     path = hold_suite(tmp_path / "run.db", panel_with(tmp_path, *seats), suite())
     with Store.open(path, write=False) as store:
         run = store.run()
-        table = load_table(store, conditions_of(run, panel_of(run, "the run")))
+        table = load_table(store, conditions_of(run, "the run"))
         states = {row.id: row.verdict for row in store.all_debates()}
     (debate,) = table.conditions
     assert [(seat.name, seat.model, seat.counts) for seat in debate.seats] == [

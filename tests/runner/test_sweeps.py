@@ -18,7 +18,7 @@ from localtable.config import load_suites, load_sweep
 from localtable.errors import PlacementError
 from localtable.prompts.wording import PRESETS
 from localtable.runner import RunOptions, SuiteOptions, begin_suite, begin_sweep, open_suite, plan_sweep
-from localtable.runner.inputs import choose_conditions, conditions_of, panel_of
+from localtable.runner.inputs import choose_conditions, conditions_of
 from localtable.runner.totals import run_totals
 from localtable.runner.verify import Disagreement, Replay, verify_store
 from localtable.runner.verify.whole import read_inputs
@@ -177,7 +177,7 @@ def test_panels_of_other_models_share_one_run(tmp_path: Path) -> None:
 def test_a_store_knows_its_sweep_its_variants_and_whose_each_condition_is(whole: Path) -> None:
     with Store.open(whole, write=False) as opened:
         run = opened.run()
-        conditions = conditions_of(run, panel_of(run, "the run"))
+        conditions = conditions_of(run, "the run")
     assert run.sweep is not None
     assert run.sweep["name"] == "trial"
     assert run.sweep["factors"]["prompts"] == {"usual": "argue", "mine": "mine.yaml"}, "as it was written"
@@ -199,7 +199,7 @@ def test_a_store_knows_its_sweep_its_variants_and_whose_each_condition_is(whole:
 def test_conditions_are_chosen_by_variant_by_control_and_all_debates_by_one_word(whole: Path) -> None:
     with Store.open(whole, write=False) as opened:
         run = opened.run()
-    conditions = conditions_of(run, panel_of(run, "the run"))
+    conditions = conditions_of(run, "the run")
     first = run.variants[0].name
     assert [c.name for c in choose_conditions(conditions, [first]).values()] == [first]
     debates = choose_conditions(conditions, ["debate"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from localtable.analysis.metrics.jury import jury_accuracy
 from localtable.analysis.metrics.metric import (
     Figure,
     Metric,
@@ -20,6 +19,7 @@ from localtable.analysis.metrics.metric import (
 from localtable.analysis.sample import Round, Sample
 from localtable.analysis.statistics import agreement, error_overlap
 from localtable.analysis.statistics.error_correlation import effective_votes, error_components, error_correlation
+from localtable.analysis.statistics.jury import jury_accuracy
 from localtable.analysis.statistics.statistic import Statistic, difference, mean
 
 if TYPE_CHECKING:

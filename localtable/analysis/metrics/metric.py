@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from localtable.analysis.families import Dimension, Family
 from localtable.analysis.sample import Round, Sample
 from localtable.analysis.statistics.estimate import Estimate
 from localtable.analysis.statistics.statistic import Statistic, ratio
@@ -13,18 +14,6 @@ from localtable.analysis.statistics.statistic import Statistic, ratio
 if TYPE_CHECKING:
     from localtable.analysis.statistics.arrays import Numbers
 
-Family = Literal["validity", "outcome", "dynamics", "social", "agreement", "calibration", "bias", "rules", "efficiency"]
-FAMILIES: tuple[Family, ...] = (
-    "validity",
-    "outcome",
-    "dynamics",
-    "social",
-    "agreement",
-    "calibration",
-    "bias",
-    "rules",
-    "efficiency",
-)
 Unit = Literal[
     "share",
     "difference of shares",
@@ -42,9 +31,6 @@ Unit = Literal[
 Ballot = Literal["counting", "before", "before and after", "each order", "free", "none"]
 """Which ballot a metric reads: the one that counts (after the statement, unless the panel says `at: before`), the one
 before it, both, the single orders of a ballot that was asked in several, the unconstrained reply, or none."""
-
-Dimension = Literal["tag", "model", "seat", "round", "agreement"]
-"""By what figures can be broken down: a question's tags, who speaks, the round, how the first votes stood."""
 
 Scope = Literal["conditions", "debates", "run"]
 """Whose a metric is: every condition's, those that are no control, or the run's as a whole."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from localtable.analysis.metrics.metric import EVERYTHING, By, Dimension, Figure, Metric, share
+from localtable.analysis.families import Dimension
+from localtable.analysis.metrics.metric import EVERYTHING, By, Figure, Metric, share
 from localtable.analysis.sample import Sample
 from localtable.analysis.statistics.calibration import NEARLY_CERTAIN
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localtable.analysis.rules.tally import SURE, Estimate, Tally
+from localtable.analysis.rules.tally import Estimate, Tally
+from localtable.analysis.statistics.calibration import NEARLY_CERTAIN
 
 
 def notes(tally: Tally) -> list[str]:
@@ -74,7 +75,8 @@ def _ballots(tally: Tally) -> Iterator[str]:
     if tally.sure_ballots:
         yield (
             f"{tally.sure_ballots:,} of {tally.ballots:,} ballots ({tally.sure_ballots / tally.ballots:.0%}) give more"
-            f" than {SURE} to one option: their rankings, and what pools make of them, rest on small probabilities"
+            f" than {NEARLY_CERTAIN} to one option: their rankings, and what pools make of them, rest on small"
+            " probabilities"
         )
 
 

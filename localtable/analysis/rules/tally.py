@@ -10,6 +10,7 @@ from localtable.analysis import wilson
 from localtable.analysis.rules.profile import Outcome, Profile, Selection, select
 from localtable.analysis.rules.rankings import condorcet
 from localtable.analysis.rules.rule import NEED_DISTRIBUTIONS, ChosenRule
+from localtable.analysis.statistics.calibration import NEARLY_CERTAIN
 from localtable.analysis.table import ConditionTable
 from localtable.errors import ConfigError
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
     Flags = NDArray[np.bool_]
     Floats = NDArray[np.float64]
-
-SURE = 0.99
-"""A ballot above this is nearly one-hot: its ranking and what pools make of it rest on its smallest probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ class Tally:
     tied_ballots: int
     """Whose first place was shared exactly: the vote was drawn by the turn's seed."""
     sure_ballots: int
-    """That give more than `SURE` to one option."""
+    """That give more than `NEARLY_CERTAIN` to one option."""
     condorcet_winner: Estimate
     """Share of debates that have one."""
     results: tuple[RuleResult, ...]
@@ -141,7 +139,7 @@ def tally(
         answered=int((chosen.answer >= 0).sum()),
         ballots=int(profile.votes.size),
         tied_ballots=int(chosen.tied.sum()),
-        sure_ballots=int((profile.distributions > SURE).any(axis=2).sum()),
+        sure_ballots=int((profile.distributions > NEARLY_CERTAIN).any(axis=2).sum()),
         condorcet_winner=measure.mean(Scored(winner.outcome.decided, winner.asked)),
         results=tuple(measure.result(rule, asked, winner) for rule, asked in zip(rules, decided, strict=True)),
         disagreement=tuple(tuple(_distance(one, other) for other in decided) for one in decided),

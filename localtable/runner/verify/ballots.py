@@ -7,7 +7,7 @@ with the two others, that one is reported, and what follows from votes is held a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from localtable.ballots import (
@@ -23,7 +23,7 @@ from localtable.ballots import (
 )
 from localtable.errors import BallotError
 from localtable.runner.verify.disagreement import Disagreement, compare
-from localtable.runner.verify.rows import UNREADABLE, StoredBallot, StoredTurn
+from localtable.runner.verify.rows import UNREADABLE, StoredBallot, StoredStep, StoredTurn
 from localtable.runner.verify.turns import Place
 from localtable.transcript import SUM_TOLERANCE
 from localtable.types import BallotRule, Letter, OrderedBallot, Question
@@ -83,8 +83,22 @@ def _answers(
     Raises:
         BallotError: They are no ballot's.
     """
-    steps, orders = turn.all_steps(STEP_OF[ballot.at]), ballot_orders(question.letters, rule)
-    if len(steps) != len(orders) or labels is None or any(step.model != turn.model for step in steps):
+    steps = turn.all_steps(STEP_OF[ballot.at])
+    if labels is None or any(step.model != turn.model for step in steps):
+        return None
+    return read_answers(steps, question, rule, labels)
+
+
+def read_answers(
+    steps: Sequence[StoredStep], question: Question, rule: BallotRule, labels: LabelSet
+) -> list[OrderedBallot] | None:
+    """What the log-probabilities of a ballot's steps say, order by order; None where there are not as many.
+
+    Raises:
+        BallotError: They are no ballot's.
+    """
+    orders = ballot_orders(question.letters, rule)
+    if len(steps) != len(orders):
         return None
     read = [read_choice(labels, step.logprobs, order, 0) for step, order in zip(steps, orders, strict=True)]
     return [

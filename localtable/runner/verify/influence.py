@@ -6,19 +6,19 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from localtable.ballots import ballot_orders, pooled, read_choice
+from localtable.ballots import ballot_orders, pooled
 from localtable.errors import BallotError
 from localtable.protocol import peers_read
 from localtable.protocol.turn import MAX_ATTEMPTS
 from localtable.runner.influence.effects import MIN_SAMPLES, effect
 from localtable.runner.influence.probes import ballot_step, option_of, seed_of_probes
-from localtable.runner.verify.ballots import NUMERICS, LabelBook
+from localtable.runner.verify.ballots import NUMERICS, LabelBook, read_answers
 from localtable.runner.verify.disagreement import Disagreement, compare
-from localtable.runner.verify.rows import StoredStep, StoredTurn, read_shares, read_step
-from localtable.runner.verify.turns import Place
+from localtable.runner.verify.rows import STEP, StoredStep, StoredTurn, read_shares, read_step
+from localtable.runner.verify.turns import Place, draws
 from localtable.seeds import request_seed
-from localtable.store import Store
-from localtable.types import InfluenceKind, OrderedBallot
+from localtable.store import InfluenceRecord, Store
+from localtable.types import InfluenceKind
 
 
 @dataclass(slots=True)
@@ -34,26 +34,12 @@ class StoredProbe:
     steps: list[StoredStep] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredInfluence:
-    """What a turn's probes are said to say of a peer."""
-
-    peer: str
-    kind: InfluenceKind
-    option: str
-    base: dict[str, float]
-    without: dict[str, float]
-    value: float
-    standard_error: float | None
-    samples: int
-
-
 @dataclass(slots=True)
 class Measured:
     """What was measured of a turn."""
 
     probes: list[StoredProbe] = field(default_factory=list)
-    influences: list[StoredInfluence] = field(default_factory=list)
+    influences: list[InfluenceRecord] = field(default_factory=list)
 
 
 def read_measured(store: Store, debate: int) -> dict[int, Measured]:
@@ -72,8 +58,8 @@ def read_measured(store: Store, debate: int) -> dict[int, Measured]:
         probes[number].steps.append(read_step(tuple(row)))
     for turn, peer, kind, option, base, without, value, error, samples in store.query(_INFLUENCES, debate):
         found.setdefault(turn, Measured()).influences.append(
-            StoredInfluence(
-                peer, kind, option, read_shares(base), read_shares(without), float(value), error, int(samples)
+            InfluenceRecord(
+                turn, peer, kind, option, read_shares(base), read_shares(without), float(value), error, int(samples)
             )
         )
     return found
@@ -84,9 +70,7 @@ _PROBES = (
     " JOIN probes ON probes.turn = turns.id WHERE debate = ? ORDER BY probes.id"
 )
 _STEPS = (
-    "SELECT probe, step, generations.id, generations.model, identity, request_sha256, prompt_sha256, generations.seed,"
-    " prompt_tokens, cached_tokens, completion_tokens, token_ids, generations.finish_reason, stop_token_id, logprobs,"
-    " origin FROM turns JOIN probes ON probes.turn = turns.id JOIN probe_steps ON probe = probes.id"
+    f"SELECT probe, {STEP} FROM turns JOIN probes ON probes.turn = turns.id JOIN probe_steps ON probe = probes.id"
     " JOIN generations ON generations.id = generation WHERE debate = ? ORDER BY probe, number"
 )
 _INFLUENCES = (
@@ -132,11 +116,10 @@ def _check_steps(probe: StoredProbe, turn: StoredTurn, place: Place, where: str)
     for step in probe.steps:
         at = f"{where}, generation {step.generation} ({step.step})"
         yield from compare(at, "model", step.model, turn.model, "the turn says")
-        drawn = place.always_draws or (step.step in ("thinking", "statement") and place.seat.sampling.temperature > 0)
         seed = request_seed(
             run_seed, debate.repeat, debate.question.id, turn.seat, place.round_number, step.step, samples[step.step]
         )
-        yield from compare(at, "seed", step.seed, seed if drawn else None, "the run's seed says")
+        yield from compare(at, "seed", step.seed, seed if draws(step, place) else None, "the run's seed says")
         samples[step.step] += 1
 
 
@@ -145,14 +128,12 @@ def _check_distribution(
 ) -> Iterator[Disagreement]:
     question, rule = place.debate.question, place.debate.panel.ballot
     labels = book.labels(probe.session, turn.model, question)
-    steps, orders = probe.steps[-len(ballot_orders(question.letters, rule)) :], ballot_orders(question.letters, rule)
-    if labels is None or len(steps) != len(orders):
-        return  # reported with the session, or with the steps
+    if labels is None:
+        return  # reported with the session
     try:
-        answers = [
-            OrderedBallot(order, read_choice(labels, step.logprobs, order, 0).distribution)
-            for order, step in zip(orders, steps, strict=True)
-        ]
+        answers = read_answers(probe.steps[-len(ballot_orders(question.letters, rule)) :], question, rule, labels)
+        if answers is None:
+            return  # reported with the steps
         due = pooled(answers, rule)
     except (BallotError, ValueError, OverflowError) as error:
         yield Disagreement(where, "log-probabilities", f"{error}", "one for each label, sum 1", "a ballot has")
@@ -162,7 +143,7 @@ def _check_distribution(
 
 
 def _check_influence(
-    influence: StoredInfluence, measured: Measured, place: Place, where: str
+    influence: InfluenceRecord, measured: Measured, place: Place, where: str
 ) -> Iterator[Disagreement]:
     few = influence.samples < MIN_SAMPLES if influence.kind == "total" else influence.samples != 1
     if few:

@@ -130,11 +130,15 @@ _TURNS = (
     " LEFT JOIN texts AS shared ON shared.id = prompt_shared LEFT JOIN texts AS own ON own.id = prompt_own"
     " WHERE debate = ? ORDER BY round, position, turns.id"
 )
-_STEPS = (
-    "SELECT turn, step, generations.id, generations.model, identity, request_sha256, prompt_sha256, generations.seed,"
+STEP = (
+    "step, generations.id, generations.model, identity, request_sha256, prompt_sha256, generations.seed,"
     " prompt_tokens, cached_tokens, completion_tokens, token_ids, generations.finish_reason, stop_token_id, logprobs,"
-    " origin FROM turns JOIN steps ON steps.turn = turns.id JOIN generations ON generations.id = generation"
-    " WHERE debate = ? ORDER BY turn, number"
+    " origin"
+)
+"""What `read_step` reads."""
+_STEPS = (
+    f"SELECT turn, {STEP} FROM turns JOIN steps ON steps.turn = turns.id"
+    " JOIN generations ON generations.id = generation WHERE debate = ? ORDER BY turn, number"
 )
 _BALLOTS = (
     "SELECT turn, at, counts, vote, tied, distribution, persuaded_by, label_mass, free_reply, free_vote FROM ballots"

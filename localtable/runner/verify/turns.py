@@ -94,10 +94,13 @@ def _expected_steps(place: Place, attempts: int) -> list[str]:
 
 def seed_of_generation(step: StoredStep, place: Place, sample: int) -> int | None:
     """The seed that a step's generation was drawn by; None where nothing was drawn."""
+    return place.seed_of(step.step, sample) if draws(step, place) else None
+
+
+def draws(step: StoredStep, place: Place) -> bool:
+    """Whether a step's generation was drawn, so that a seed decides."""
     free = step.step in ("thinking", "statement")
-    if not place.always_draws and (not free or place.seat.sampling.temperature == 0):
-        return None
-    return place.seed_of(step.step, sample)
+    return place.always_draws or (free and place.seat.sampling.temperature > 0)
 
 
 def _check_ends(turn: StoredTurn, where: str) -> Iterator[Disagreement]:

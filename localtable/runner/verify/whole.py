@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from localtable.errors import ConfigError, StoreError
 from localtable.protocol import Condition
-from localtable.runner.inputs import conditions_of, panel_of
+from localtable.runner.inputs import conditions_of
 from localtable.runner.verify.ballots import LabelBook
 from localtable.runner.verify.debates import check_debates
 from localtable.runner.verify.disagreement import Disagreement
@@ -29,7 +29,7 @@ def read_inputs(store: Store) -> tuple[Run, dict[int, Condition]]:
         for found in (run.weights, run.prompts, *(variant.prompts for variant in run.variants)):
             if not isinstance(found, Mapping):
                 raise ValueError(f"{found!r} is no mapping")
-        return run, conditions_of(run, panel_of(run, str(store.path)))
+        return run, conditions_of(run, str(store.path))
     except ConfigError as error:
         problem = error.message
     except UNREADABLE as error:

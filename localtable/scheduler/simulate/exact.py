@@ -17,7 +17,6 @@ from localtable.scheduler.simulate.load_paths import LoadPaths, Weights
 from localtable.scheduler.simulate.simulation import Simulation, simulate
 
 EPSILON_S = 1e-6
-RESIDENT = ("awake", "asleep")
 
 
 @dataclass(frozen=True, slots=True)
