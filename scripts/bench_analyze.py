@@ -21,7 +21,7 @@ from pathlib import Path
 from bench_tally import peak_mib, write_store
 
 from localtable.analysis.analyze import analyze
-from localtable.analysis.metrics.metric import FAMILIES
+from localtable.analysis.families import FAMILIES
 from localtable.cli.analyze import read
 
 TOTAL_S, PEAK_MIB = 30.0, 1024.0
