@@ -69,6 +69,9 @@ def test_flips_of_random_ballots_by_hand(tmp_path: Path) -> None:
     analysis = analysis_of(path)
     with sqlite3.connect(path) as connection:
         rows = connection.execute("SELECT turn, distribution FROM ballot_orders ORDER BY turn, number").fetchall()
+        asked = """SELECT turns.id, questions.answer FROM turns JOIN debates ON debates.id = turns.debate
+                   JOIN questions ON questions.id = debates.question"""
+        answers = dict(connection.execute(asked).fetchall())
     by_turn: dict[int, list[dict[str, float]]] = {}
     for turn, text in rows:
         by_turn.setdefault(turn, []).append(json.loads(text))
@@ -84,6 +87,8 @@ def test_flips_of_random_ballots_by_hand(tmp_path: Path) -> None:
     flips = [mode(a) != mode(b) for ballot in ballots for a, b in combinations(ballot, 2)]
     assert value(analysis, "order_flip_rate", pooled="none") == pytest.approx(share(flips))
     assert value(analysis, "permutation_consistency") == pytest.approx(1 - share(flips))
+    right = [[mode(answer) == answers[turn] for answer in ballot] for turn, ballot in by_turn.items()]
+    assert value(analysis, "order_gap") == pytest.approx(share([any(own) and not all(own) for own in right]))
     halves = [mode(*ballot[::2]) != mode(*ballot[1::2]) for ballot in ballots]
     assert value(analysis, "order_flip_rate", pooled="halves") == pytest.approx(share(halves))
     left_out = [

@@ -11,7 +11,7 @@ import yaml
 from sweep_builders import hold_sweep, write_sweep
 
 from localtable.analysis.sides import COMPARABLE
-from localtable.config import load_suites, load_sweep
+from localtable.config import load_reproduction, load_suites, load_sweep
 from localtable.loading import read_mapping
 from localtable.runner import plan_sweep
 
@@ -50,6 +50,15 @@ def test_the_majority_of_the_page_grows(tmp_path: Path) -> None:
     path = write_sweep(tmp_path, factors=yaml.safe_load(WRITTEN[1])["factors"])
     counts = [len(variant.panel.confederates) for variant in load_sweep(path).sweep.variants]
     assert counts == [0, 1, 2]
+
+
+def test_the_paper_of_the_page_is_one(tmp_path: Path) -> None:
+    panel = {"name": "copies", "seats": [{"name": "Ada", "model": "qwen3-4b"}]}
+    factors = {"seats.*.model": ["qwen3-4b", "phi-4"]}
+    path = write_sweep(tmp_path, panel=panel, factors=factors, **yaml.safe_load(WRITTEN[2]))
+    whole, small = load_reproduction(path), load_reproduction(path, small=True)
+    assert whole.published.figures[0].models == ("qwen3-4b",)
+    assert [v.name for v in small.loaded.sweep.variants] == ["model=smollm2-135m-instruct", "model=phi-4"]
 
 
 def test_the_query_of_the_page_gives_a_row_for_each_combination(tmp_path: Path) -> None:
