@@ -103,11 +103,11 @@ def _print_grouped(what: str, reasons: Sequence[str], console: Console) -> None:
 
 
 def _ranges(places: Sequence[int]) -> str:
-    """`1, 3 to 5`."""
+    """`1, 2, 4 to 6`."""
     runs: list[list[int]] = []
     for place in places:
         if runs and place == runs[-1][-1] + 1:
             runs[-1].append(place)
         else:
             runs.append([place])
-    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
+    return ", ".join(", ".join(map(str, run)) if len(run) < 3 else f"{run[0]} to {run[-1]}" for run in runs)

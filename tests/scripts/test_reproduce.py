@@ -71,7 +71,7 @@ def test_what_stands_beside_each_other_is_printed_as_analyze_has_it(script: Scri
     here = f"{row['value'] * 100:.1f} [{row['low'] * 100:.1f}, {row['high'] * 100:.1f}]"
     line = next(line for line in ended.out.splitlines() if line.startswith("1 "))
     assert line.split(maxsplit=5)[5].split() == ["37.0", *here.split(), "6", "meets,", "+-5.0", "can't", "tell"]
-    assert "can't tell (1 to 2): other models: no card is the paper's" in ended.out
+    assert "can't tell (1, 2): other models: no card is the paper's" in ended.out
     assert "reported (1 to 6): from the abstract" in ended.out
     assert "6 questions; engine scripted" in ended.out
 
