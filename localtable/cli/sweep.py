@@ -27,6 +27,7 @@ MAX_TURNS_UNASKED = 50_000
 @click.command()
 @click.argument("file", type=File, metavar="FILE")
 @click.option("--store", required=True, type=File, metavar="DB", help="Takes the run; gone on with if it has it.")
+@click.option("--questions", multiple=True, type=File, metavar="SUITE", help="In place of the file's; repeatable.")
 @click.option("--yes", is_flag=True, help=f"Begin a sweep of more than {MAX_TURNS_UNASKED:,} turns, too.")
 @click.option(
     "--limit", type=click.IntRange(1), metavar="N", help="The first N questions only; in place of the file's."
@@ -39,6 +40,7 @@ MAX_TURNS_UNASKED = 50_000
 def sweep(
     file: Path,
     store: Path,
+    questions: tuple[Path, ...],
     yes: bool,
     limit: int | None,
     shard: str | None,
@@ -75,9 +77,10 @@ def sweep(
     console = Console(stderr=True)
     options = run_options(engine, engine_args, gpus, device_memory)
     limit = limit if limit is not None else loaded.limit
+    suites = questions or loaded.suites
     invalid: list[ConfigError] = []
     try:
-        asked = load_suites(loaded.suites, invalid.append if skip_invalid else None)
+        asked = load_suites(suites, invalid.append if skip_invalid else None)
         num_questions = sum(1 for _ in islice(asked, limit))
     finally:
         list_invalid(invalid, console)
@@ -97,8 +100,8 @@ def sweep(
             fetch_cards(cards_of(plan.conditions.values()), console)
         options = replace(options, should_stop=should_stop)
         # The lines that are left out have been listed above.
-        questions = load_suites(loaded.suites, (lambda error: None) if skip_invalid else None)
-        begin_sweep(store, loaded.sweep, islice(questions, limit), options, shard=slice_)
+        asked = load_suites(suites, (lambda error: None) if skip_invalid else None)
+        begin_sweep(store, loaded.sweep, islice(asked, limit), options, shard=slice_)
         return work(store, options, reuse, summary, console, strict=strict, quiet=quiet)
 
 
