@@ -38,8 +38,8 @@ class Follows(BaseModel):
     seat: Annotated[str, Field(min_length=1)] | None = None
     """The peer, by the name that it has in prompts; without one, everybody whose vote is shown, itself among them."""
     how: Literal["directly", "by_statement"] = "directly"
-    """`directly`: both ballots lean to what is shown to have been chosen. `by_statement`: the statement names the option
-    that most have chosen, and the ballot behind leans to what it names; the ballot before it leans nowhere."""
+    """`directly`: both ballots lean to what is shown to have been chosen. `by_statement`: the statement names what most
+    have chosen, and the ballot behind leans to what it names; the ballot before it leans nowhere."""
     weight: Share = 0.6
     """What one vote that is shown takes of a ballot's probability, from all options alike, for its own: n votes take
     1 − (1 − weight)^n, each an even part of it."""
