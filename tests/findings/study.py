@@ -38,7 +38,9 @@ class Study:
     def write(self, name: str, text: str) -> None:
         (self.folder / name).write_text(dedent(text), encoding="utf-8")
 
-    def ask(self, count: int = ASKED, num_options: int = 3, *, answer: str | None = None, **keys: Sequence[Any]) -> None:
+    def ask(
+        self, count: int = ASKED, num_options: int = 3, *, answer: str | None = None, **keys: Sequence[Any]
+    ) -> None:
         """A suite of so many questions.
 
         Args:

@@ -1,4 +1,4 @@
-"""Findings about votes and debate: what voting explains, whether belief drifts, what rethinking alone would have done."""
+"""Findings about votes and debate: what voting explains, whether belief drifts, what rethinking alone would do."""
 
 from __future__ import annotations
 
@@ -34,9 +34,7 @@ def test_finding_1_a_martingale_is_told_from_a_drift(study: Study) -> None:
     """Votes move, and as many are led astray as are corrected: all that is gained is gained by voting."""
     study.write("panel.yaml", THREE)
     study.ask(320, answer="A")
-    study.play(
-        study.votes("Ada", "right", "wrong"), study.votes("Bob", "right"), study.votes("Cy", "wrong", "right")
-    )
+    study.play(study.votes("Ada", "right", "wrong"), study.votes("Bob", "right"), study.votes("Cy", "wrong", "right"))
     study.suite("first-round", "solo-revise")
     found = study.analyze()
     assert [found.value("individual_accuracy", round=n) for n in (1, 2)] == pytest.approx([2 / 3] * 2)
@@ -114,9 +112,7 @@ def test_finding_14_what_seats_would_do_anyway_is_no_gain_of_debate(study: Study
     """Half of the wrong seats think better of it in round 2, whatever they have read."""
     study.write("panel.yaml", THREE)
     study.ask()
-    study.play(
-        study.votes("Ada", "wrong", "right"), study.votes("Bob", "wrong"), study.votes("Cy", "right")
-    )
+    study.play(study.votes("Ada", "wrong", "right"), study.votes("Bob", "wrong"), study.votes("Cy", "right"))
     study.suite("solo-revise", "noise-peers")
     found = study.analyze()
     for control in ("solo-revise", "noise-peers"):

@@ -157,8 +157,8 @@ def test_finding_7_roles_decide_how_soon_seats_agree_and_on_what(study: Study) -
         assert found.value("disagreement_collapse_rate", condition=condition, onto="wrong") == share
         assert found.value("unanimity_rate", condition=condition, round="last") == share
         assert found.value("vulnerability", condition=condition, round="last") == share
-    for name in ("unanimity_rate: mood peacemakers − mood troublemakers", "vulnerability: mood peacemakers − mood plain"):
-        test = found.test(name)
+    for metric, other in (("unanimity_rate", "troublemakers"), ("vulnerability", "plain")):
+        test = found.test(f"{metric}: mood peacemakers − mood {other}")
         assert (test["value"], test["p"], test["family"]) == (1, SURELY, "primary")
     calm = found.test("unanimity_rate: mood troublemakers − mood plain")
     assert (calm["value"], calm["p"]) == (0, 1)

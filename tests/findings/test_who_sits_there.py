@@ -49,16 +49,15 @@ def test_finding_3_models_that_are_wrong_elsewhere_help(study: Study) -> None:
     """Each is wrong on a third of the questions, and on each question one of the three."""
     study.write("panel.yaml", MIXED)
     study.ask(15)
+    models = (SMALL, LARGE, THIRD)
     study.play(
-        *(
-            [*study.votes(None, "wrong", on=study.questions[n::3], model=model), *study.votes(None, "right", model=model)]
-            for n, model in enumerate((SMALL, LARGE, THIRD))
-        )
+        *(study.votes(None, "wrong", on=study.questions[n::3], model=model) for n, model in enumerate(models)),
+        study.votes(None, "right"),
     )
     study.suite("homogeneous")
     found = study.analyze("--by", "model")
     assert found.value("majority_accuracy", round="last") == 1
-    for model in (SMALL, LARGE, THIRD):
+    for model in models:
         assert found.value("individual_accuracy", model=model, round="last") == pytest.approx(2 / 3)
         beside = found.test(f"majority_accuracy: debate − homogeneous:{model}")
         assert (beside["value"], beside["p"]) == pytest.approx((1 / 3, 2 / 2**5)), "five questions differ"
