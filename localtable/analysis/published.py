@@ -74,7 +74,7 @@ def needed(published: Published) -> tuple[list[Dimension], list[Family]]:
     for figure in published.figures:
         _require_metric(figure)
     named = {key for figure in published.figures for key in figure.by}
-    dimensions = [dimension for dimension in DIMENSIONS if dimension in named and dimension != "round"]
+    dimensions: list[Dimension] = [dimension for dimension in DIMENSIONS if dimension in named and dimension != "round"]
     return dimensions, list({METRICS[figure.metric].family: None for figure in published.figures})
 
 
