@@ -264,6 +264,8 @@ class Confederate:
     """Whether its wrong option is that of the debate's other confederates, not one drawn for itself."""
     poses_as: str | None = None
     """The model that it is shown as, where seats go by their models' names."""
+    confidence: float = 1.0
+    """What its vote has of the probability, shown where confidence is; the other options share the rest."""
 
     @property
     def model_id(self) -> str:
