@@ -16,10 +16,8 @@ from localtable.analysis.statistics.calibration import (
     ece,
     equal_mass_edges,
     equal_width_edges,
-    reliability,
-    share_above,
 )
-from localtable.analysis.statistics.selective import aurc, auroc, risk_coverage
+from localtable.analysis.statistics.selective import aurc, auroc
 from localtable.analysis.statistics.statistic import Statistic
 
 
@@ -111,12 +109,6 @@ def test_the_interval_of_aurc_is_near_that_of_a_bootstrap() -> None:
     assert (estimate.low, estimate.high) == pytest.approx(tuple(np.quantile(resampled, [0.025, 0.975])), abs=0.015)
 
 
-def test_the_curve_ends_at_the_error_rate() -> None:
-    coverage, risk = risk_coverage(np.array([0.9, 0.9, 0.4, 0.1]), np.array([True, False, True, False]))
-    assert coverage.tolist() == [0.5, 0.75, 1.0]
-    assert risk.tolist() == pytest.approx([0.5, 1 / 3, 0.5])
-
-
 @pytest.mark.parametrize("right", [np.ones(9, bool), np.zeros(9, bool)])
 def test_where_all_are_right_or_wrong_there_is_nothing_to_tell_apart(right: np.ndarray) -> None:
     assert "all are right, or all wrong" in str(auroc(np.linspace(0, 1, 9), right, np.arange(9)).reason)
@@ -149,16 +141,16 @@ def test_ece_is_the_weighted_gap_of_bins() -> None:
     assert value(ece(sure, right, equal_width_edges(10))) == pytest.approx(expected, abs=1e-9)
 
 
-def test_ece_agrees_with_its_reliability_table() -> None:
+def test_ece_is_what_its_bins_come_to() -> None:
     for edges in (equal_width_edges(), equal_mass_edges(SURE, 5)):
-        table = reliability(SURE, RIGHT, edges)
-        expected = sum(line.n / 30 * abs(line.accuracy - line.confidence) for line in table)
+        bins = bin_of(SURE, edges)
+        gaps = {b: abs(RIGHT[bins == b].mean() - SURE[bins == b].mean()) for b in bins.tolist()}
+        expected = sum((bins == b).sum() / 30 * gap for b, gap in gaps.items())
         assert value(ece(SURE, RIGHT, edges)) == pytest.approx(expected, abs=1e-9)
-        assert sum(line.n for line in table) == 30
 
 
 def test_bins_of_equal_mass_hold_as_many_rows_as_ties_allow() -> None:
-    counts = [line.n for line in reliability(SURE, RIGHT, equal_mass_edges(SURE, 5))]
+    counts = np.bincount(bin_of(SURE, equal_mass_edges(SURE, 5)))
     assert max(counts) - min(counts) <= 2
     assert len(equal_mass_edges(np.full(40, 0.999), 5)) == 3
 
@@ -170,11 +162,6 @@ def test_missing_confidences_are_not_looked_at() -> None:
     edges = equal_width_edges()
     assert value(ece(sure, right, edges, present)) == value(ece(SURE, RIGHT, edges))
     assert value(brier(sure, right, present)) == value(brier(SURE, RIGHT))
-    assert value(share_above(sure, present, 0.5)) == np.mean(SURE > 0.5)
-
-
-def test_nearly_certain_ballots_are_counted() -> None:
-    assert value(share_above(np.array([0.99, 0.991, 1.0, 0.2]))) == 0.5
 
 
 def test_the_interval_of_ece_allows_for_what_chance_adds() -> None:

@@ -58,6 +58,8 @@ WHOLE: dict[str, Callable[[list[Transcript]], float]] = {
     "rounds_to_stability": plain.rounds_to_stability,
     "modal_adoption": plain.modal_adoption,
     "conformity": plain.conformity,
+    "obstinacy": plain.obstinacy,
+    "conformity_gap": lambda transcripts: plain.conformity(transcripts) - plain.obstinacy(transcripts),
 }
 
 
@@ -92,8 +94,36 @@ def test_figures_that_are_broken_down_by_themselves(held: tuple[Analysis, list[T
     )
     assert value(analysis, "brier", of="seat", round=1) == pytest.approx(plain.brier(transcripts, 1))
     assert value(analysis, "seat_value", seat="Ada", round=2) == pytest.approx(plain.seat_value(transcripts, "Ada", 2))
+    assert value(analysis, "seat_shapley", seat="Bob", round=2) == pytest.approx(plain.shapley(transcripts, "Bob", 2))
+    assert value(analysis, "rule_margin", rule="plurality", round=2) == pytest.approx(
+        plain.plurality_margin(transcripts, 2)
+    )
+    assert value(analysis, "change_by_confidence", confidence="0.5 to 0.7") == pytest.approx(
+        plain.change_by_confidence(transcripts, 0.5, 0.7)
+    )
     for kind, called in (("prompt", "prompt_tokens"), ("generated", "completion_tokens"), ("cached", "cached_tokens")):
         assert value(analysis, "tokens_per_question", tokens=kind) == pytest.approx(plain.tokens(transcripts, called))
+
+
+def test_variance_is_told_apart_where_debates_are_held_more_than_once(
+    held: tuple[Analysis, list[Transcript]],
+) -> None:
+    analysis, transcripts = held
+    parts = [finding(analysis, "accuracy_variance", part=part, round=1).estimate for part in ("between", "within")]
+    if analysis.facts.run.repeats == 1:
+        assert [part.value for part in parts] == [None, None]
+        assert {part.reason for part in parts} == {"no question has two repeats"}
+    else:
+        assert [part.value for part in parts] == pytest.approx(plain.variances(transcripts, 1))
+
+
+def test_what_seats_are_worth_sums_to_what_the_panel_is_worth(held: tuple[Analysis, list[Transcript]]) -> None:
+    analysis, transcripts = held
+    chance = plain.mean(1 / len(t.question.options) for t in plain.answered(transcripts))
+    models, counting = plain.models(transcripts[0]), plain.counting(transcripts[0])
+    worth = sum(value(analysis, "seat_shapley", seat=seat, round=1) for seat in models)
+    worth += sum(plain.shapley(transcripts, seat, 1) for seat in counting if seat not in models)
+    assert worth == pytest.approx(value(analysis, "majority_accuracy", round=1) - chance)
 
 
 def test_confederates_are_met_and_never_judged(tmp_path: Path) -> None:

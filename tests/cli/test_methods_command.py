@@ -49,7 +49,7 @@ def test_what_a_paper_has_to_say_is_said(held: Path, methods: Command) -> None:
     for part in (
         "24 multiple-choice questions (8 with 2 options, 8 with 3 options and 8 with 4 options; 19 with a known answer",
         "each held 2 times",
-        "a panel of 5 seats (3 on @small and 2 on @large) in 3 rounds [@du2023debate]",
+        "a panel of 5 seats (3 on @small and 2 on @large) in 3 rounds [@du2024debate]",
         "the previous round's statements and votes of all others, under seats' names and in one order for all readers",
         "temperature 0.7, top-p 0.95, at most 256 tokens",
         "'argue' (SHA-256 ",
@@ -77,7 +77,7 @@ def test_what_was_not_used_is_not_cited(tmp_path: Path, methods: Command) -> Non
     panel = make_panel(tmp_path, "Ada", "Bob", rounds=1)
     questions = [make_question(id=f"q{i}", question=f"{i}?", answer="A") for i in range(12)]
     text = methods(hold_suite(tmp_path / "run.db", panel, questions))
-    for name in ("du2023debate", "wang2023", "choi2025", "schuirmann", "holm1979", "outlines", "vllm", "transformers"):
+    for name in ("du2024debate", "wang2023", "choi2025", "schuirmann", "holm1979", "outlines", "vllm", "transformers"):
         assert name not in text
     assert "Seats answer independently of each other." in text
     assert "scripted engine, not from a model" in text
