@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
 Metric = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 
 Same = Literal["interval", "equivalent", "at_most", "more", "less"]
@@ -64,9 +65,9 @@ class PublishedFigure(_File):
     factor: Text | None = None
     between: tuple[Text, Text] | None = None
     """Compared between these two levels of `factor`."""
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
+    value: Number | None = None
+    low: Number | None = None
+    high: Number | None = None
     """The reported interval, or the range over the paper's settings."""
     n: Annotated[int, Field(ge=1)] | None = None
     models: tuple[Text, ...] | Literal["any"] = ()
@@ -74,7 +75,7 @@ class PublishedFigure(_File):
     is one of theirs."""
     source: Source
     same: Same
-    margin: Annotated[float, Field(ge=0)] = 0.0
+    margin: Annotated[Number, Field(ge=0)] = 0.0
 
     @model_validator(mode="after")
     def _one_place(self) -> PublishedFigure:
@@ -90,14 +91,10 @@ class PublishedFigure(_File):
     def _something_to_meet(self) -> PublishedFigure:
         if (self.low is None) != (self.high is None):
             raise ValueError("`low` and `high` belong together")
-        least, most = self.bounds
-        if (
-            least is not None
-            and most is not None
-            and not least <= (least if self.value is None else self.value) <= most
-        ):
+        ascending = [number for number in (self.low, self.value, self.high) if number is not None]
+        if ascending != sorted(ascending):
             raise ValueError("low, value and high ascend")
-        if self.same not in _ONE_SIDED and least is None:
+        if self.same not in _ONE_SIDED and not ascending:
             raise ValueError(f"{self.same!r} needs a value, or low and high")
         if self.same in ("equivalent", "at_most") and self.value is None:
             raise ValueError(f"{self.same!r} needs a value")

@@ -187,6 +187,8 @@ def test_a_sweep_with_a_paper_is_held_as_any(tmp_path: Path) -> None:
         ({"against": "ring", "by": {"round": "last"}}, "without control and by"),
         ({"metrics": "x"}, "unknown key"),
         ({"n": "0"}, "n"),
+        ({"value": "nan"}, "value"),
+        ({"margin": "inf"}, "margin"),
     ],
     ids=str,
 )
