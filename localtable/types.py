@@ -415,6 +415,10 @@ class Sweep:
     primary: tuple[PrimaryContrast, ...] = ()
 
 
+MAX_TURNS_UNASKED = 50_000
+"""Of a sweep: more are held only where somebody says so; some seven hours at two turns a second."""
+
+
 # ── what a run gives ────────────────────────────────────────────────────────────────────────────────────────
 
 
