@@ -39,6 +39,7 @@ def notes(
     yield from _debates(facts, samples)
     for sample in samples:
         yield from _ballots(sample)
+        yield from _influence(sample)
     yield from _comparisons(facts, samples, tests)
     yield from _parts(samples, findings, cluster)
     yield from _not_computed(findings, tests)
@@ -120,6 +121,19 @@ def _ballots(sample: Sample) -> Iterator[str]:
                 f"{name}: {int(short.sum()):,} of {len(short):,} ballots were asked in fewer orders than they have"
                 " options: an option has stood at as many places, and what the others would have said is not averaged"
             )
+
+
+def _influence(sample: Sample) -> Iterator[str]:
+    found = sample.condition.influences
+    if found is None:
+        return
+    measured = len(set(zip(*(axis.tolist() for axis in found.where), strict=True)))
+    later = int((sample.condition.turns.present[:, 1:] & sample.asked).sum())
+    if measured < later:
+        yield (
+            f"{sample.condition.name}: influence is measured of {measured:,} of {later:,} turns of later rounds: where"
+            " they were chosen for having moved, means are of such turns and larger than those of all"
+        )
 
 
 # ── what is compared ────────────────────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from localtable.analysis.findings import Analysis
 from localtable.analysis.notes import PARTS
-from localtable.report.analysis import changes, comparisons, header, listing, qualities, validity
+from localtable.report.analysis import changes, comparisons, header, influence, listing, qualities, validity
 from localtable.report.analysis.figures import Figures
 from localtable.report.analysis.tables import heading, line
 
@@ -31,6 +31,7 @@ def print_analysis(analysis: Analysis, console: Console) -> None:
         comparisons.print_factors(analysis, figures, console)
         for condition in mains:
             changes.print_changes(analysis, figures, condition, console)
+            influence.print_influence(analysis, figures, condition, console)
             comparisons.print_controls(analysis, figures, condition, console)
             qualities.print_agreement(figures, condition, analysis, console)
             qualities.print_calibration(figures, condition, analysis, console)
