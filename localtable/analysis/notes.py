@@ -23,6 +23,7 @@ NO_VALUE, NO_INTERVAL = "no value", "no interval"
 """How a note begins that gives the reason for what is missing somewhere among a metric's figures."""
 MOST_NAMED = 3
 """Conditions that are named one by one."""
+NOT_TESTED = "primary contrast of the sweep, not tested: "
 PARTS = "of parts: "
 """How it begins where only figures that are broken down lack it."""
 _RESAMPLES = re.compile(r"in \d+% of resamples")
@@ -142,7 +143,7 @@ def _influence(sample: Sample) -> Iterator[str]:
 def _comparisons(facts: RunFacts, samples: Sequence[Sample], tests: Sequence[Comparison]) -> Iterator[str]:
     if facts.run.sweep is not None:
         for lacking in missing_contrasts(samples, facts.run.sweep):
-            yield f"primary contrast of the sweep, not tested: {lacking}"
+            yield f"{NOT_TESTED}{lacking}"
     for sample in samples if facts.run.sweep is None else ():
         if not sample.is_debate or not sample.whole.any():
             continue
