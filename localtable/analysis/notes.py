@@ -16,6 +16,7 @@ from localtable.analysis.sample import Sample
 from localtable.analysis.statistics.bootstrap import MAX_UNDEFINED
 from localtable.analysis.statistics.calibration import NEARLY_CERTAIN
 from localtable.analysis.statistics.estimate import Estimate
+from localtable.analysis.words import listed
 
 FEW_QUESTIONS = 50
 """Below it coverage was not held to its target (docs/analysis.md, Coverage and size)."""
@@ -23,6 +24,7 @@ NO_VALUE, NO_INTERVAL = "no value", "no interval"
 """How a note begins that gives the reason for what is missing somewhere among a metric's figures."""
 MOST_NAMED = 3
 """Conditions that are named one by one."""
+LACKING = "debates lack a ballot"
 NOT_TESTED = "primary contrast of the sweep, not tested: "
 PARTS = "of parts: "
 """How it begins where only figures that are broken down lack it."""
@@ -66,8 +68,7 @@ def _debates(facts: RunFacts, samples: Sequence[Sample]) -> Iterator[str]:
         lacking = int((sample.condition.finished & ~sample.whole).sum())
         if lacking:
             yield (
-                f"{sample.condition.name}: {lacking:,} finished debates lack a ballot and are left out"
-                " (see `localtable verify`)"
+                f"{sample.condition.name}: {lacking:,} finished {LACKING} and are left out (see `localtable verify`)"
             )
     if facts.num_answered < facts.num_questions:
         yield f"questions with an answer: {facts.num_answered:,} of {facts.num_questions:,}; accuracy is of these"
@@ -101,8 +102,8 @@ def _ballots(sample: Sample) -> Iterator[str]:
     scripted = [seat.name for seat in sample.condition.seats if not seat.is_model]
     if scripted:
         counting = [seat.name for seat in sample.condition.seats if not seat.is_model and seat.counts]
-        votes = f"; the votes of {_listed(counting)} count in majorities and rules" if counting else ""
-        yield f"{name}: {_listed(scripted)} sat there by script, and no figure is of them{votes}"
+        votes = f"; the votes of {listed(counting)} count in majorities and rules" if counting else ""
+        yield f"{name}: {listed(scripted)} sat there by script, and no figure is of them{votes}"
     if tied:
         yield (
             f"{name}: {tied:,} of {number:,} ballots share their first place exactly: their votes were drawn by the"
@@ -221,7 +222,3 @@ def _named(by_condition: Mapping[str, set[str]], every: set[str]) -> str:
     if len(conditions) <= MOST_NAMED:
         return f"{names} ({', '.join(conditions)})"
     return f"{names} (in {len(conditions)} of {len(every)} conditions)"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -171,4 +171,4 @@ def test_a_sweep_is_shown_by_its_variants_and_factors(held: Path, capsys: pytest
     assert "No primary comparison" not in shown
     assert run(["methods", str(held)]) == 0
     said = capsys.readouterr().out
-    assert "The run is a sweep over visibility.order (fixed, shuffled) and rounds (2, 3) in 4 variants" in said
+    assert "a full factorial design of visibility.order (fixed, shuffled) and rounds (2, 3): 4 variants" in said
