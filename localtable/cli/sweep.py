@@ -77,7 +77,7 @@ def sweep(
         num_questions = sum(1 for _ in islice(asked, limit))
     finally:
         list_invalid(invalid, console)
-    size = _Size(plan, num_questions, slice_)
+    size = SweepSize(plan, num_questions, slice_)
     if not quiet:
         say(console, size.line())
     if not yes:
@@ -94,16 +94,16 @@ def sweep(
         return work(store, options, reuse, summary, console, strict=strict, quiet=quiet)
 
 
-class _Size:
+class SweepSize:
     """How much a sweep is."""
 
-    def __init__(self, plan: SweepPlan, num_questions: int, shard: tuple[int, int]) -> None:
+    def __init__(self, plan: SweepPlan, num_questions: int, shard: tuple[int, int] = (1, 1)) -> None:
         number, of = shard
         self._plan = plan
         self._num_questions = len(range(number - 1, num_questions, of))
-        self._num_debates = self._num_questions * plan.sweep.repeats
+        self.num_debates = self._num_questions * plan.sweep.repeats
         """Of each condition."""
-        self.num_turns = plan.num_turns(self._num_debates)
+        self.num_turns = plan.num_turns(self.num_debates)
 
     def line(self) -> str:
         """What is to be held, in one line."""
@@ -116,7 +116,7 @@ class _Size:
         if controls:
             conditions += f", and {controls:,} control{'s' * (controls > 1)}"
         repeats = f" x {sweep.repeats} repeats" if sweep.repeats > 1 else ""
-        debates = self._num_debates * len(self._plan.conditions)
+        debates = self.num_debates * len(self._plan.conditions)
         return (
             f"sweep {sweep.name}: {conditions}; {self._num_questions:,} questions{repeats}: {debates:,} debates, "
             f"{self.num_turns:,} turns at most, equal ones generated once"
