@@ -98,9 +98,9 @@ def _print_validity(store: Store, console: Console) -> None:
         counts.update({name: row[name] for name in ("turns", *_ODD)})
     found = []
     for (condition, number, seat), counts in rows.items():
-        place = condition if is_sweep else f"{condition}, round {number}" + (f", {seat}" if seat != "all" else "")
+        named = [condition] if is_sweep else [condition, f"round {number}", *([seat] if seat != "all" else [])]
         shares = [f"{counts[name] / counts['turns']:.1%}" if counts[name] else NOTHING for name in _ODD]
-        found.append(Row(place, [f"{counts['turns']:,}", *shares]))
+        found.append(Row(", ".join(named), [f"{counts['turns']:,}", *shares]))
     if any(counts[name] for counts in rows.values() for name in _ODD):
         print_rows(["", "statements", *_ODD.values()], found, console)
 

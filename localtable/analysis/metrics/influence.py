@@ -105,24 +105,30 @@ def _judged(sample: Sample, found: Influences, mine: Flags) -> Iterator[tuple[in
 
 _SOURCE = "docs/influence.md"
 
+_PAIRS = "of all measured turns, by peer, by seat and peer"
+
 METRICS = (
-    *(
-        Metric(
-            f"{kind}_influence",
-            "influence",
-            "difference of shares",
-            _mean_of(kind),
-            f"mean of p(x, all shown) − p(x, peer replaced), x what the peer had voted, {what}; of all measured turns,"
-            " by peer, by seat and peer",
-            _SOURCE,
-            ballot=ballot,
-            needs=(measured,),
-            by_seat=False,
-        )
-        for kind, what, ballot in (
-            ("direct", "before the statement", "before"),
-            ("total", "behind statements said anew", "none"),
-        )
+    Metric(
+        "direct_influence",
+        "influence",
+        "difference of shares",
+        _mean_of("direct"),
+        f"mean of p(x, all shown) − p(x, peer replaced), x what the peer had voted, before the statement; {_PAIRS}",
+        _SOURCE,
+        ballot="before",
+        needs=(measured,),
+        by_seat=False,
+    ),
+    Metric(
+        "total_influence",
+        "influence",
+        "difference of shares",
+        _mean_of("total"),
+        f"the same behind statements that are said anew; {_PAIRS}",
+        _SOURCE,
+        ballot="none",
+        needs=(measured,),
+        by_seat=False,
     ),
     Metric(
         "persuaded_by_measured",

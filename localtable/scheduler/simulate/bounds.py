@@ -49,7 +49,8 @@ def _alike(instance: Instance) -> Iterator[Instance]:
     sets = [frozenset(seats) for seats in instance.panels]
     for models in dict.fromkeys(sets):
         mine = [debate for debate, others in enumerate(sets) if models <= others]
-        turns, panels = (tuple(all_of[debate] for debate in mine) for all_of in (instance.turns, instance.panels))
+        turns = tuple(instance.turns[debate] for debate in mine)
+        panels = tuple(instance.panels[debate] for debate in mine)
         yield replace(instance, seats=tuple(sorted(models)), turns=turns, panels=panels)
 
 
