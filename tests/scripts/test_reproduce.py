@@ -15,7 +15,7 @@ from command_line import Ended
 from localtable.analysis.analyze import analyze
 from localtable.analysis.published import judge, needed
 from localtable.analysis.writing import analysis_to_json
-from localtable.cli.analyze import read
+from localtable.report.stored import read_run
 from localtable.config import load_reproduction
 
 Script = Callable[..., Ended]
