@@ -49,7 +49,7 @@ def number(value: float | None, unit: str) -> str:
     if unit == "share":
         return f"{value * 100:.1f}"
     if unit == "difference of shares":
-        return f"{value * 100:+.1f}"
+        return f"{round(value * 100, 1) + 0.0:+.1f}"  # −0.0 + 0.0 is 0.0
     if unit in _WHOLE:
         return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
     return f"{value:,.{_PLACES[unit]}f}"
