@@ -23,7 +23,7 @@ from bench_tally import peak_mib, write_store
 
 from localtable.analysis.analyze import analyze
 from localtable.analysis.families import FAMILIES, Dimension
-from localtable.cli.analyze import read
+from localtable.report.stored import read_run
 
 TOTAL_S, PEAK_MIB = 30.0, 1024.0
 
@@ -31,7 +31,7 @@ TOTAL_S, PEAK_MIB = 30.0, 1024.0
 def measure(path: Path, by: list[Dimension], each: bool) -> None:
     """Read and analyse; prints the figures as JSON."""
     began = time.perf_counter()
-    table, facts = read(path, ())
+    table, facts = read_run(path)
     loaded = time.perf_counter()
     after_load = peak_mib()
     analysis = analyze(table, facts, by=by)

@@ -21,7 +21,6 @@ from rich.console import Console
 from localtable.analysis.analyze import analyze
 from localtable.analysis.published import judge, needed
 from localtable.analysis.writing import analysis_to_json
-from localtable.cli.analyze import read
 from localtable.cli.options import run_options
 from localtable.cli.signals import stop_on_signal
 from localtable.cli.work import work
@@ -31,6 +30,7 @@ from localtable.errors import ConfigError, LocaltableError
 from localtable.loading import nearest, path_from, read_mapping
 from localtable.places import packaged
 from localtable.report.published import print_published
+from localtable.report.stored import read_run
 from localtable.report.words import printable
 from localtable.runner import begin_sweep, plan_sweep
 
@@ -119,7 +119,7 @@ def compare(reproduction: Reproduction, store: Path) -> None:
     """Print a store's figures beside the published ones."""
     published, sweep = reproduction.published, reproduction.loaded.sweep
     by, families = needed(published)
-    table, facts = read(store, ())
+    table, facts = read_run(store)
     written = analysis_to_json(analyze(table, facts, by=by, families=families))
     judged = judge(published, written, sweep, table.questions)
     models = dict.fromkeys(card.id for c in plan_sweep(sweep).conditions.values() for card in c.panel.cards)

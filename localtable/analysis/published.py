@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from localtable.analysis.families import Family
+from localtable.analysis.families import DIMENSIONS, Dimension, Family
 from localtable.analysis.metrics.registry import METRICS
 from localtable.analysis.sides import COMPARABLE
 from localtable.errors import ConfigError
@@ -65,7 +65,7 @@ def judge(published: Published, analysis: Mapping[str, Any], sweep: Sweep, quest
     return [_judge(figure, published, analysis, held) for figure in published.figures]
 
 
-def needed(published: Published) -> tuple[list[str], list[Family]]:
+def needed(published: Published) -> tuple[list[Dimension], list[Family]]:
     """How an analysis must break figures down to have all that are published, and which families of metrics it needs.
 
     Raises:
@@ -73,8 +73,9 @@ def needed(published: Published) -> tuple[list[str], list[Family]]:
     """
     for figure in published.figures:
         _require_metric(figure)
-    dimensions = {key for figure in published.figures for key in figure.by} & {"model", "seat", "tag", "agreement"}
-    return sorted(dimensions), list({METRICS[figure.metric].family: None for figure in published.figures})
+    named = {key for figure in published.figures for key in figure.by}
+    dimensions: list[Dimension] = [dimension for dimension in DIMENSIONS if dimension in named and dimension != "round"]
+    return dimensions, list({METRICS[figure.metric].family: None for figure in published.figures})
 
 
 def _require_metric(figure: PublishedFigure) -> None:

@@ -31,6 +31,7 @@ PLACES = np.arange(30)
 SURE, RIGHT = (PLACES * 17) % 23 / 23, (PLACES * PLACES * 5) % 7 < 3
 
 
+@pytest.mark.reference
 def test_briers_own_example() -> None:
     """Brier 1950, table 1: ten forecasts of rain, P = 0.19."""
     rain = np.array([0.7, 0.9, 0.8, 0.4, 0.2, 0, 0, 0, 0, 0.1])
@@ -40,11 +41,13 @@ def test_briers_own_example() -> None:
     assert value(brier(rain, happened == 0)) == pytest.approx(0.19 / 2, abs=1e-9)
 
 
+@pytest.mark.reference
 def test_brier_is_scikit_learns() -> None:
     """0.37019533711405156 by brier_score_loss of scikit-learn 1.9.1."""
     assert value(brier(SURE, RIGHT)) == pytest.approx(0.37019533711405156, abs=1e-9)
 
 
+@pytest.mark.reference
 def test_auroc_is_scikit_learns() -> None:
     """0.3360000000000001, and 0.34 with ties, by roc_auc_score of scikit-learn 1.9.1."""
     assert auroc(SURE, RIGHT, PLACES).value == pytest.approx(0.336, abs=1e-9)
@@ -61,6 +64,7 @@ def test_auroc_of_the_tomograms_is_the_published_one() -> None:
     assert (estimate.high - estimate.low) / (2 * 1.98) == pytest.approx(0.032, abs=0.002)  # type: ignore[operator]
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize("seed", range(2))
 def test_auroc_is_mann_and_whitneys_u(seed: int) -> None:
     rng = np.random.default_rng(seed)

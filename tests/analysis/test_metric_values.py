@@ -8,6 +8,7 @@ from pathlib import Path
 import plain_metrics as plain
 import pytest
 from analyzed_stores import analysis_of, finding, random_store, value
+from store_builders import alter, one
 
 from localtable.analysis.findings import Analysis
 from localtable.types import Transcript
@@ -124,6 +125,27 @@ def test_what_seats_are_worth_sums_to_what_the_panel_is_worth(held: tuple[Analys
     worth = sum(value(analysis, "seat_shapley", seat=seat, round=1) for seat in models)
     worth += sum(plain.shapley(transcripts, seat, 1) for seat in counting if seat not in models)
     assert worth == pytest.approx(value(analysis, "majority_accuracy", round=1) - chance)
+
+
+def test_what_a_run_took_is_what_its_sessions_say(tmp_path: Path) -> None:
+    path = random_store(tmp_path / "held", number=4)
+    total, generating = one(
+        path, "SELECT sum(seconds ->> '$.total'), sum(seconds ->> '$.generating') FROM sessions WHERE kind = 'run'"
+    )
+    tokens, debates = one(
+        path, "SELECT (SELECT sum(completion_tokens) FROM generations), (SELECT count(*) FROM debates)"
+    )
+
+    def of_the_run(name: str, **by: str) -> float | None:
+        (found,) = [f for f in analysis_of(path).findings if f.metric.name == name and dict(f.by) == by]
+        return found.estimate.value
+
+    assert of_the_run("seconds", part="total") == pytest.approx(total)
+    assert of_the_run("device_hours") == pytest.approx(total / 3600)
+    assert of_the_run("debates_per_hour") == pytest.approx(debates * 3600 / total)
+    assert of_the_run("generated_tokens_per_second") == pytest.approx(tokens / generating)
+    alter(path, "UPDATE timeline SET devices = '[1, 2]' WHERE model = 'large'")
+    assert of_the_run("device_hours") == pytest.approx(3 * total / 3600), "devices 0, 1 and 2"
 
 
 def test_confederates_are_met_and_never_judged(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from localtable.analysis.statistics.option_order import (
 )
 
 
+@pytest.mark.reference
 def test_recall_spread_is_the_standard_deviation_of_recalls() -> None:
     """Recalls 1, 1/2 and 0; the letter C is never the answer."""
     votes, answers = np.array([0, 0, 1, 2, 0, 2, -1]), np.array([0, 0, 1, 1, 3, 3, 0])
@@ -41,6 +42,7 @@ def test_slot_bias_is_above_its_share() -> None:
     assert (last.value, last.n) == (pytest.approx(0.8), 1)
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize("firsts", [50, 61, 70])
 def test_with_two_slots_and_one_ballot_a_question_it_is_pearsons(firsts: int) -> None:
     chosen = (np.arange(100) >= firsts).astype(int)

@@ -15,8 +15,8 @@ from command_line import Ended
 from localtable.analysis.analyze import analyze
 from localtable.analysis.published import judge, needed
 from localtable.analysis.writing import analysis_to_json
-from localtable.cli.analyze import read
 from localtable.config import load_reproduction
+from localtable.report.stored import read_run
 
 Script = Callable[..., Ended]
 
@@ -46,7 +46,7 @@ def test_a_small_run_has_every_figure_that_is_published(path: Path, script: Scri
     assert ended.code == 0, ended.err
     reproduction = load_reproduction(path, small=True)
     by, families = needed(reproduction.published)
-    table, facts = read(Path(f"{path.stem}-small.db"), ())
+    table, facts = read_run(Path(f"{path.stem}-small.db"))
     analysis = analysis_to_json(analyze(table, facts, by=by, families=families))
     judged = judge(reproduction.published, analysis, reproduction.loaded.sweep, table.questions)
     for place, one in enumerate(judged, start=1):
@@ -61,7 +61,7 @@ def test_a_small_run_has_every_figure_that_is_published(path: Path, script: Scri
 
 def test_what_stands_beside_each_other_is_printed_as_analyze_has_it(script: Script) -> None:
     ended = small(script, "self-reflection", "--limit", "6", "--store", "run.db")
-    written = analysis_to_json(analyze(*read(Path("run.db"), ())))
+    written = analysis_to_json(analyze(*read_run(Path("run.db"))))
     condition = "model=smollm2-135m-instruct/solo-revise"
     (row,) = [
         row

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
 from localtable.analysis.findings import Analysis, Comparison
+from localtable.analysis.notes import NOT_TESTED
 from localtable.report.analysis.figures import NOTHING, Figures, bounds, number, value, with_bounds
 from localtable.report.analysis.tables import Row, heading, line, print_rows
 
 POINTS = "difference of shares"
 MOST = 12
 """Exploratory comparisons that are shown."""
+SIGNIFICANT, STAR = 0.05, "*"
+PRIMARY = "Primary comparisons (p adjusted by Holm)"
+EXPLORATORY = "Exploratory comparisons (p adjusted by Benjamini and Hochberg)"
+_SHORT: Mapping[str, str] = {
+    "majority_accuracy": "majority",
+    "individual_accuracy": "single",
+    "unanimity_rate": "agree",
+    "change_rate": "changed",
+    "martingale_drift": "drift",
+    "correction_rate": "w → r",
+    "vulnerability": "r → w",
+}
+"""What a metric that conditions are compared by is called in a column."""
 
 
 def print_controls(analysis: Analysis, figures: Figures, condition: str, console: Console) -> None:
@@ -46,22 +60,72 @@ def _print_conditions(figures: Figures, conditions: Sequence[str], console: Cons
     )
 
 
+def print_answer(analysis: Analysis, console: Console) -> None:
+    """What a sweep was made for, before anything else is said; nothing of a plain suite, which has a page's order."""
+    sweep = analysis.facts.run.sweep
+    if sweep is None:
+        return
+    heading("What the sweep is for", console)
+    if not sweep["primary"]:
+        line("It names no primary comparison: all that follows is exploratory.", console)
+    _print_tests([test for test in analysis.tests if test.family == "primary"], PRIMARY, console)
+    for note in analysis.notes:
+        if note.startswith(NOT_TESTED):
+            line(f"{note[:1].upper()}{note[1:]}.", console)
+
+
 def print_factors(analysis: Analysis, figures: Figures, console: Console) -> None:
-    """A sweep's variants, and its factors: level against level over all variants that differ in nothing else."""
-    variants = [c.name for c in analysis.facts.conditions if c.is_debate and c.name in analysis.asked.conditions]
+    """A sweep's factors, level against level over all variants that differ in nothing else; then its variants."""
+    variants = [name for name in _debates(analysis) if name in analysis.asked.conditions]
     if len(variants) < 2:
         return
-    heading("Variants and factors", console)
+    heading("Factors", console)
+    of_factors = [test for test in analysis.tests if not test.condition]
+    _print_differences(of_factors, console)
+    _print_tests([test for test in of_factors if test.family == "exploratory"], EXPLORATORY, console)
+    heading("Variants", console)
     _print_conditions(figures, variants, console)
-    _print_families([test for test in analysis.tests if not test.condition], console)
-    line(f"What follows is of {variants[0]}; of another variant: --condition NAME.", console)
+    first = next(
+        row.name for row, c in zip(analysis.facts.run.variants, _debates(analysis), strict=True) if c in variants
+    )
+    line(f"What follows is of {variants[0]}; of another variant: --condition and its name, as {first!r}.", console)
+
+
+def _debates(analysis: Analysis) -> list[str]:
+    """In the order of a sweep's variants."""
+    return [c.name for c in analysis.facts.conditions if c.is_debate]
+
+
+def _print_differences(tests: Sequence[Comparison], console: Console) -> None:
+    """All differences of levels at a glance: a row for each two levels, a column for each metric."""
+    found = {(_levels(test), test.metric): test for test in tests}
+    rows = [
+        Row(levels, [_difference(found.get((levels, metric))) for metric in _SHORT])
+        for levels in dict.fromkeys(levels for levels, _ in found)
+    ]
+    if rows:
+        print_rows(["points", *_SHORT.values()], rows, console)
+        line(
+            "majority, single: that are right; agree: all seats do; w → r: of seats that were wrong, those that are"
+            f" right in the end; r → w: the other way. {STAR}: adjusted p below 5 %.",
+            console,
+            dim=True,
+        )
+
+
+def _levels(test: Comparison) -> str:
+    return f"{test.first} − {test.second}"
+
+
+def _difference(test: Comparison | None) -> str:
+    if test is None:
+        return NOTHING
+    star = STAR if test.p_adjusted is not None and test.p_adjusted < SIGNIFICANT else ""
+    return f"{number(test.estimate.value, POINTS)}{star}"
 
 
 def _print_families(tests: Sequence[Comparison], console: Console) -> None:
-    for family, title in (
-        ("primary", "Primary comparisons (p adjusted by Holm)"),
-        ("exploratory", "Exploratory comparisons (p adjusted by Benjamini and Hochberg)"),
-    ):
+    for family, title in (("primary", PRIMARY), ("exploratory", EXPLORATORY)):
         _print_tests([test for test in tests if test.family == family], title, console)
 
 
@@ -116,14 +180,19 @@ def _p(p: float | None) -> str:
 
 def print_limits(analysis: Analysis, console: Console) -> None:
     """The differences that the primary tests would have missed."""
-    primary = [test for test in analysis.tests if test.family == "primary" and test.detectable is not None]
+    primary = [test for test in analysis.tests if test.family == "primary"]
     heading("What the data can't show", console)
     for test in primary:
-        assert test.detectable is not None
-        line(
-            f"{test.name}: of true differences of {test.detectable * 100:.1f} points one in five would be missed, of"
-            f" smaller ones more (n = {test.estimate.n:,}).",
-            console,
-        )
+        n = f"n = {test.estimate.n:,}"
+        if test.estimate.value is None:
+            line(f"{test.name}: no figure: {test.estimate.reason}.", console)
+        elif test.detectable is None:
+            line(f"{test.name}: no question differs, so that nothing says what could have been found ({n}).", console)
+        else:
+            line(
+                f"{test.name}: of true differences of {test.detectable * 100:.1f} points one in five would be missed,"
+                f" of smaller ones more ({n}).",
+                console,
+            )
     if not primary:
         line("No primary comparison could be made.", console)

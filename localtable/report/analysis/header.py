@@ -5,9 +5,12 @@ from __future__ import annotations
 from rich.console import Console
 
 from localtable.analysis.findings import Analysis
+from localtable.analysis.run_facts import ConditionFacts
 from localtable.report.analysis.tables import Row, heading, line, print_rows
+from localtable.types import short_factors
 
 SHORT_ID = 8
+_COUNTED = ("finished", "failed", "open")
 
 
 def print_run(analysis: Analysis, console: Console) -> None:
@@ -22,14 +25,25 @@ def print_run(analysis: Analysis, console: Console) -> None:
         f" ({facts.num_answered:,} with an answer), {_count(run.repeats, 'repeat')}, seed {facts.panel.seed}.",
         console,
     )
-    rows = [
-        Row(c.name, [f"{c.finished:,}", f"{c.failed:,}", f"{c.open:,}", _count(c.panel.rounds, "round")])
-        for c in facts.conditions
-        if c.name in analysis.asked.conditions
-    ]
-    print_rows(["condition", "finished", "failed", "open", ""], rows, console)
+    chosen = [c for c in facts.conditions if c.name in analysis.asked.conditions]
+    if run.sweep is None:
+        rows = [Row(c.name, [*_counts(c), _count(c.panel.rounds, "round")]) for c in chosen]
+        print_rows(["condition", *_COUNTED, ""], rows, console)
+    else:
+        levels = {f"V{number}": row.levels for number, row in enumerate(run.variants, start=1)}
+        factors = short_factors(run.sweep["factors"])
+        rows = [
+            Row(c.name, [*(levels[c.name][factor] if c.is_debate else "" for factor in factors), *_counts(c)])
+            for c in chosen
+        ]
+        line(f"The sweep {run.sweep['name']!r}, by variant the level of each factor:", console)
+        print_rows(["variant", *factors.values(), *_COUNTED], rows, console)
     unit = f"{analysis.asked.cluster} or question" if analysis.asked.cluster else "question"
     line(f"Unit of inference: the {unit}. Brackets are 95 % intervals; shares are in %.", console, dim=True)
+
+
+def _counts(condition: ConditionFacts) -> list[str]:
+    return [f"{number:,}" for number in (condition.finished, condition.failed, condition.open)]
 
 
 def _versions(analysis: Analysis) -> str:
