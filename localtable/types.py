@@ -565,6 +565,25 @@ class Verdict:
     rounds: int
 
 
+TurningPointKind = Literal["decisive", "largest_shift"]
+
+
+@dataclass(frozen=True, slots=True)
+class TurningPoint:
+    """A turn at which the outcome turned, or, where no single one decided it, the one that moved most."""
+
+    round: int
+    seat: str
+    before: Letter | None
+    """The seat's vote in its previous round; None where that is not known."""
+    after: Letter
+    kind: TurningPointKind
+    verdict_without: tuple[Letter, ...] | None
+    """The leading options if the seat had kept its earlier vote to the end, where that is what makes it decisive."""
+    shift: float | None
+    """How much more probable `after` has become for the seat; None where no distribution is known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """A whole debate."""
@@ -575,6 +594,7 @@ class Transcript:
     rounds: tuple[Round, ...]
     verdict: Verdict | None
     """None where the debate was interrupted."""
+    turning_points: tuple[TurningPoint, ...] = ()
     condition: str = "debate"
     source: Literal["run", "import"] = "run"
     manifest: Mapping[str, Any] = field(default_factory=dict)
