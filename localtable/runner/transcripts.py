@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
+from localtable.moderator.summary import summed_up
 from localtable.protocol import Condition, Debate, panel_on
 from localtable.runner.inputs import conditions_of
 from localtable.runner.manifest import build_manifest
@@ -17,7 +18,7 @@ from localtable.types import Influence, Transcript
 
 
 def to_transcript(run: Run, condition: Condition, debate: Debate, session: Mapping[str, Any]) -> Transcript:
-    """A debate as it stands, with its manifest.
+    """A debate as it stands, with its summary and its manifest.
 
     Args:
         run: The inputs.
@@ -25,7 +26,7 @@ def to_transcript(run: Run, condition: Condition, debate: Debate, session: Mappi
         debate: As far as it is.
         session: In which it ended.
     """
-    return Transcript(
+    transcript = Transcript(
         debate.question,
         panel_on(debate.question, condition.panel),
         debate.repeat,
@@ -34,6 +35,7 @@ def to_transcript(run: Run, condition: Condition, debate: Debate, session: Mappi
         condition=condition.name,
         manifest=build_manifest(run, condition, session, len(debate.question.options)),
     )
+    return summed_up(transcript)
 
 
 def finished_transcripts(store: Store, names: Collection[str] | None = None) -> Iterator[Transcript]:
