@@ -1,6 +1,6 @@
 """True and false sentences about real debates, in many wordings, to try the moderator's checks on.
 
-A wording has gaps; each gap is filled from a debate's own record, and a false sentence is a true one with one gap filled
+A wording has gaps; each is filled from a debate's own record, and a false sentence is a true one with one gap filled
 wrongly: another name, vote, count, direction or quotation. What is true is worked out here, from the transcript alone:
 nothing of the moderator's is used.
 """

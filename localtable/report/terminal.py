@@ -7,16 +7,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from localtable.report.summary import print_summary
 from localtable.report.words import (
     agreement_line,
-    argument_line,
     change_line,
     changed_turns,
     model_name,
     one_line,
     printable,
     result_line,
-    written_by,
 )
 from localtable.types import Letter, Transcript
 
@@ -47,29 +46,12 @@ def print_result(transcript: Transcript, console: Console) -> None:
         console.print(Text("Changed minds", style="bold"))
         for round_, before, after in changes:
             console.print(Text(f"  {printable(change_line(question, round_.number, before, after))}"))
-    _print_summary(transcript, console)
+    if transcript.summary is not None:
+        # A text from templates would say once more what stands above.
+        print_summary(question, transcript.summary, console, whole=False)
     if transcript.rounds:
         console.print()
         console.print(_statements(transcript))
-
-
-def _print_summary(transcript: Transcript, console: Console) -> None:
-    """The summary's parts; a text from templates would say once more what stands above."""
-    summary = transcript.summary
-    if summary is None:
-        return
-    text = [] if "text" in summary.templated else [" ".join(sentence.sentence for sentence in summary.text)]
-    parts = (
-        (written_by(summary) or "", text),
-        ("Strongest arguments", [argument_line(transcript.question, argument) for argument in summary.arguments]),
-        ("Key turning points", [point.sentence for point in summary.turning_points]),
-    )
-    for heading, lines in parts:
-        if lines:
-            console.print()
-            console.print(Text(printable(heading), style="bold"))
-        for line in lines:
-            console.print(Padding(Text(printable(one_line(line))), (0, 0, 0, 2)))
 
 
 def _votes(transcript: Transcript) -> Table:

@@ -186,21 +186,21 @@ ORDINALS = {
 
 # ── names ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-ORDINARY = (
-    VOTE | STAY | CHANGE | PERSUADE | PEOPLE | PANEL | RESULT | VOTES | OWN | ROUNDS | EVERYBODY | NOBODY | SOME
-    | MOST | LINKS | NOT | FIRST | LAST | PRONOUNS | OPTIONS | WIN | TIE | LEAD | LOSE | MOVE_OTHERS | frozenset(NUMBERS) | _words(
+ORDINARY = frozenset().union(
+    *(VOTE, STAY, CHANGE, PERSUADE, PEOPLE, PANEL, RESULT, VOTES, OWN, ROUNDS, EVERYBODY, NOBODY, SOME, MOST, LINKS),
+    *(NOT, FIRST, LAST, PRONOUNS, OPTIONS, WIN, TIE, LEAD, LOSE, MOVE_OTHERS, NUMBERS),
+    _words(
+        """
+    an these those our we i on by for with as if while when where whereas although though because since after before
+    during until many there here so overall meanwhile instead yet despite question summary plurality unanimous what how
+    why conversely similarly additionally furthermore moreover nevertheless having given based according across between
+    over under against thanks due something everything either such same different ai llm llms yes opinions views
+    arguments argument key turning point points strongest strong statement statements discussion disagreement agreement
+    it's that's let today english reading following quoting citing unlike like beyond among more less much second third
+    fourth fifth next agreeing arguing noting pointing half faced asked told credited naming named unanimity reason
+    reasoning within along into onto out up down off per via further least score scores count counts total tally i'm
+    we're they're
     """
-    an these those our we i on by for with as if while when where whereas although though because since after
-    before during until many there here so overall meanwhile instead yet despite question summary plurality
-    unanimous what how why conversely similarly additionally furthermore moreover nevertheless having given
-    based according across between over under against thanks due something everything either such same different
-    ai llm llms yes opinions views arguments argument key turning point points strongest strong statement
-    statements discussion disagreement agreement as it's that's let today english reading following quoting
-    citing unlike like beyond among more less much second third fourth fifth next agreeing arguing noting
-    pointing half faced asked told credited naming named unanimity reason reasoning people within along into
-    onto out up down off per via further most least score scores count counts total tally i'm we're they're
-    debate's panel's
-    """
+    ),
 )
-)  # fmt: skip
 """Words that may stand at a sentence's beginning, or with a capital, and are nobody's name."""

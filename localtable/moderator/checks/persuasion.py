@@ -1,5 +1,6 @@
-"""Who persuaded whom, whose statement moved how much, who became surer: clauses held against what seats say, and against
-what was measured.
+"""Who persuaded whom, whose statement moved how much, who became surer.
+
+Clauses are held against what seats say of it, and against what was measured.
 """
 
 from __future__ import annotations

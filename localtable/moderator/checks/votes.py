@@ -238,4 +238,5 @@ def named(subject: Subject | None) -> str:
 
 
 def in_round(rounds: Sequence[int]) -> str:
+    """A round in words, where one is named."""
     return f" in round {rounds[0]}" if rounds else ""
