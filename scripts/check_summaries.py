@@ -28,7 +28,7 @@ from localtable.transcript import to_data
 from localtable.types import Panel, Question, Stop
 
 SEATS = (("Ada", "smollm2-135m-instruct"), ("Ben", "qwen2.5-coder-0.5b-instruct"))
-MAX_TOKENS = 40
+MAX_TOKENS = 32
 CAUGHT, FALSE_ALARMS = 0.95, 0.05
 """Bounds: of false sentences at least so many are caught, of true ones fewer are."""
 
@@ -64,9 +64,7 @@ def _panel(moderator: str) -> Panel:
         "sampling": {"max_tokens": str(MAX_TOKENS)},
         "moderator": moderator,
     }
-    return parse_panel(
-        data, "the panel", Path.cwd(), default_stop=Stop("never"), load=lambda name, base: load_card(name)
-    )
+    return parse_panel(data, "the panel", Path.cwd(), default_stop=Stop("never"))
 
 
 def _questions(number: int) -> Iterator[Question]:

@@ -266,13 +266,19 @@ def _attempt(text: str, cut: bool, ground: Ground) -> Attempt:
     kept, failed = [], 0
     for sentence in dict.fromkeys(sentences):
         checked = check_sentence(sentence, ground)
-        if checked.holds and any(char.isalpha() for char in sentence):
+        if checked.holds and _is_whole(sentence):
             kept.append(Sentence(sentence, checked.turns))
         else:
             failed += 1
     return Attempt(tuple(kept), failed if kept or failed else 1)
 
 
+def _is_whole(sentence: str) -> bool:
+    """Whether it is a sentence at all, and none that the model was told."""
+    return any(char.isalpha() for char in sentence) and bool(_ENDS.search(sentence)) and sentence not in _TOLD
+
+
+_TOLD = one_line(_MESSAGE)
 _ENDS = re.compile(r"[.!?…][”’')\]]*$")
 _BETWEEN = re.compile(r"(?<=[.!?…])\s+(?=[^\W\d_a-z]|[“‘'(])|(?<=[.!?…][”’')\]])\s+(?=[^\W\d_a-z]|[“‘'(])")
 

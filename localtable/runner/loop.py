@@ -34,6 +34,7 @@ from localtable.runner.waiting import Waiting
 from localtable.scheduler.pool import IDLE_WAIT_S, EnginePool, Outlook
 from localtable.store import Key, Store, TurnRecord
 from localtable.store.summaries import not_summarized, put_summary
+from localtable.transcript import summary_to_json
 from localtable.types import Seat, Summary
 
 MAX_FAILED = 64
@@ -264,7 +265,7 @@ class Loop(TurnLoop[Task, Entry | SummaryAtWork]):
     def _finish_turn(self, turn: Task, entry: Entry | SummaryAtWork) -> None:
         if isinstance(turn, SummaryAtWork):
             summary = turn.finish()
-            put_summary(self._store, turn.debate_id, summary, turn.steps)
+            put_summary(self._store, turn.debate_id, summary_to_json(summary), turn.steps)
             self._release(turn)
             self._end(turn, summary)
             return

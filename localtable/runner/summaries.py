@@ -23,6 +23,7 @@ from localtable.runner.turn_loop import TurnLoop
 from localtable.scheduler.pool import IDLE_WAIT_S, EnginePool, Outlook
 from localtable.store import IN_MEMORY, Key, Store, locked
 from localtable.store.summaries import not_summarized, put_summary
+from localtable.transcript import summary_to_json
 from localtable.types import Card, Panel, Question, Sampling, Seat, Summary
 
 Told = tuple[int, Mapping[str, Any]]
@@ -107,7 +108,7 @@ class SummaryLoop(TurnLoop[SummaryAtWork, SummaryAtWork]):
 
     def _finish_turn(self, turn: SummaryAtWork, owner: SummaryAtWork) -> None:
         summary = turn.finish()
-        put_summary(self._store, turn.debate_id, summary, turn.steps)
+        put_summary(self._store, turn.debate_id, summary_to_json(summary), turn.steps)
         self._release(turn)
         self._end(turn, summary)
 

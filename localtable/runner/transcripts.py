@@ -15,6 +15,7 @@ from localtable.runner.open_debates import replay
 from localtable.store import DebateRow, InfluenceRecord, Run, Store
 from localtable.store.influences import influences_of
 from localtable.store.summaries import summary_of
+from localtable.transcript import summary_from_json
 from localtable.types import Influence, Summary, Transcript
 
 
@@ -61,7 +62,9 @@ def finished_transcripts(store: Store, names: Collection[str] | None = None) -> 
             continue
         assert row.session is not None
         debate = stored_debate(store, row, condition)
-        yield to_transcript(run, condition, debate, sessions[row.session], summary_of(store, row.id))
+        kept = summary_of(store, row.id)
+        summary = None if kept is None else summary_from_json(kept)
+        yield to_transcript(run, condition, debate, sessions[row.session], summary)
 
 
 def stored_debate(store: Store, row: DebateRow, condition: Condition) -> Debate:
