@@ -6,6 +6,7 @@ import re
 
 from localtable.report.words import (
     agreement_line,
+    argument_line,
     change_line,
     changed_turns,
     model_name,
@@ -13,6 +14,7 @@ from localtable.report.words import (
     printable,
     result_line,
     seats_line,
+    written_by,
 )
 from localtable.types import Round, Transcript, Turn
 
@@ -32,6 +34,7 @@ def to_markdown(transcript: Transcript) -> str:
         last = transcript.rounds[-1]
         parts += ["## Options", _options(transcript, last), "## Model responses"]
         parts += [_turn(transcript, last, turn) for turn in last.turns]
+        parts += _summary(transcript)
     if changes := changed_turns(transcript):
         lines = [f"- {_inert(change_line(question, r.number, before, after))}" for r, before, after in changes]
         parts += ["## Changed minds", "\n".join(lines)]
@@ -47,6 +50,25 @@ def _options(transcript: Transcript, last: Round) -> str:
         f"- {_inert(question.text_of(letter))} ({count} {'vote' if count == 1 else 'votes'})"
         for letter, count in last.tally.items()
     )
+
+
+def _summary(transcript: Transcript) -> list[str]:
+    """What it came to in words; parts that hold nothing are left out."""
+    summary = transcript.summary
+    if summary is None:
+        return []
+    parts = []
+    if summary.text:
+        parts += ["## Final summary", _inert(" ".join(sentence.sentence for sentence in summary.text))]
+    if summary.arguments:
+        lines = [f"- {_inert(argument_line(transcript.question, argument))}" for argument in summary.arguments]
+        parts += ["## Strongest arguments", "\n".join(lines)]
+    if summary.turning_points:
+        lines = [f"- {_inert(point.sentence)}" for point in summary.turning_points]
+        parts += ["## Key turning points", "\n".join(lines)]
+    if by := written_by(summary):
+        parts.append(f"*{_inert(by)}.*")
+    return parts
 
 
 def _turn(transcript: Transcript, round_: Round, turn: Turn) -> str:

@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from localtable.report.summary import print_summary
 from localtable.report.words import (
     agreement_line,
     change_line,
@@ -45,6 +46,9 @@ def print_result(transcript: Transcript, console: Console) -> None:
         console.print(Text("Changed minds", style="bold"))
         for round_, before, after in changes:
             console.print(Text(f"  {printable(change_line(question, round_.number, before, after))}"))
+    if transcript.summary is not None:
+        # A text from templates would say once more what stands above.
+        print_summary(question, transcript.summary, console, whole=False)
     if transcript.rounds:
         console.print()
         console.print(_statements(transcript))

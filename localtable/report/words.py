@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import unicodedata
 
-from localtable.types import Panel, Participant, Question, Round, Seat, Transcript, Turn, Verdict
+from localtable.moderator.words import counted
+from localtable.moderator.words import one_line as one_line  # every report's, and the moderator's
+from localtable.types import (
+    PAGE,
+    TEMPLATE,
+    ArgumentSentence,
+    Panel,
+    Participant,
+    Question,
+    Round,
+    Seat,
+    Summary,
+    Transcript,
+    Turn,
+    Verdict,
+)
 
 _KINDS = {"unanimous": "Unanimous", "majority": "Majority", "plurality": "Plurality", "tie": "Tie"}
 
@@ -38,6 +53,19 @@ def change_line(question: Question, number: int, before: Turn, after: Turn) -> s
     return f"{after.seat}: {old} → {new} in round {number}, {by}"
 
 
+def written_by(summary: Summary) -> str | None:
+    """Which model wrote a summary and how many of its sentences did not hold; None where no model did."""
+    if summary.by in (TEMPLATE, PAGE):
+        return None
+    dropped = f"; {counted(summary.dropped, 'sentence')} dropped" if summary.dropped else ""
+    return f"Written by {summary.by}, each sentence checked{dropped}"
+
+
+def argument_line(question: Question, argument: ArgumentSentence) -> str:
+    """`No: Bob said in round 1 …`."""
+    return f"{one_line(question.text_of(argument.option))}: {argument.sentence}"
+
+
 def model_name(seat: Participant) -> str:
     """The name of the model that sits there; of a confederate, what it is."""
     if isinstance(seat, Seat):
@@ -50,11 +78,6 @@ def seats_line(panel: Panel) -> str:
     scripted = len(panel.confederates)
     kind = "a scripted confederate" if scripted == 1 else "scripted confederates"
     return f"{len(panel.seats)} seats" + (f", {scripted} of them {kind}" if scripted else "")
-
-
-def one_line(text: str) -> str:
-    """A text whose line ends are spaces: an option of two lines can't pass for two lines of ours."""
-    return " ".join(text.split())
 
 
 def printable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from summary_builders import make_transcript
 
+from localtable.moderator.summary import summed_up
 from localtable.report.markdown import to_markdown
-from localtable.types import Ballot, Panel, Transcript, Verdict
+from localtable.types import Ballot, Panel, Sentence, Summary, Transcript, Verdict
 
 HOSTILE = "\n".join(
     [
@@ -73,6 +76,12 @@ def test_a_page_says_result_options_responses_and_changes_in_this_order(tmp_path
         "- No (2 votes)",
         "## Model responses",
         "> Ada says B in round 2.",
+        "## Final summary",
+        "All 2 votes went to No. Ada changed its vote from Yes to No in round 2, persuaded by Bob.",
+        "## Strongest arguments",
+        "- No: Bob said in round 1: “Bob says B in round 1.”",
+        "## Key turning points",
+        "- Ada changed its vote from Yes to No in round 2, persuaded by Bob; had it kept its vote, Yes and No",
         "## Changed minds",
         "- Ada: Yes → No in round 2, persuaded by Bob",
         "## Round 1",
@@ -81,6 +90,26 @@ def test_a_page_says_result_options_responses_and_changes_in_this_order(tmp_path
     places = [page.index(part) for part in parts]
     assert places == sorted(places)
     assert "### Ada (changed mind)" in page
+
+
+def test_a_summary_that_a_model_wrote_says_so_and_what_was_dropped(tmp_path: Path) -> None:
+    held = make_transcript(tmp_path, {"Ada": "AA"})
+    page = to_markdown(replace(held, summary=Summary("toy", (Sentence("Ada voted for Yes."),), dropped=1)))
+    assert (
+        "## Final summary\n\nAda voted for Yes.\n\n*Written by toy, each sentence checked; 1 sentence dropped.*" in page
+    )
+    assert "## Strongest arguments" not in page
+
+
+def test_what_a_summary_quotes_makes_no_markup_of_its_own(tmp_path: Path) -> None:
+    votes = {"Ada": "AB", "Bob": "BB"}
+    pages = [
+        to_markdown(summed_up(make_transcript(tmp_path, votes, persuaded={(2, "Ada"): "Bob"}, said={(1, "Bob"): said})))
+        for said in (HOSTILE, "Nothing.")
+    ]
+    kinds, ours = ({token.type for token in tokens(page)} for page in pages)
+    assert kinds - ours <= {"hardbreak", "softbreak"}
+    assert "<script>" not in pages[0]
 
 
 def test_what_was_said_makes_no_markup_of_its_own(tmp_path: Path) -> None:
