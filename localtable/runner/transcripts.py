@@ -39,7 +39,13 @@ def to_transcript(run: Run, condition: Condition, debate: Debate, session: Mappi
 
 
 def finished_transcripts(store: Store, names: Collection[str] | None = None) -> Iterator[Transcript]:
-    """Every finished debate of a store, in the suite's order, one at a time.
+    """Every finished debate of a store, in the suite's order, one at a time; arguments as of `numbered_transcripts`."""
+    for _, transcript in numbered_transcripts(store, names):
+        yield transcript
+
+
+def numbered_transcripts(store: Store, names: Collection[str] | None = None) -> Iterator[tuple[int, Transcript]]:
+    """The same with each debate's number in the store.
 
     Args:
         store: Open for reading.
@@ -56,7 +62,7 @@ def finished_transcripts(store: Store, names: Collection[str] | None = None) -> 
         if names is not None and condition.name not in names:
             continue
         assert row.session is not None
-        yield to_transcript(run, condition, stored_debate(store, row, condition), sessions[row.session])
+        yield row.id, to_transcript(run, condition, stored_debate(store, row, condition), sessions[row.session])
 
 
 def stored_debate(store: Store, row: DebateRow, condition: Condition) -> Debate:
