@@ -110,7 +110,9 @@ def test_open_shows_the_page_in_the_browser_that_there_is(
 
 
 def test_an_interrupted_debate_is_kept_too(command: Any, tmp_path: Path) -> None:
-    script = write_script(tmp_path, *votes("Ada", "A", "A"), *votes("Bob", "B"), {"seat": "Bob", "round": 2, "fail": "always"})
+    script = write_script(
+        tmp_path, *votes("Ada", "A", "A"), *votes("Bob", "B"), {"seat": "Bob", "round": 2, "fail": "always"}
+    )
     ended = hold(command, tmp_path, "Is it?", "--engine-arg", f"script={script}")
     assert ended.code == 1
     (one,) = history.kept()
