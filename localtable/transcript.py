@@ -50,6 +50,8 @@ MAX_TRANSCRIPT_BYTES = 256 * 1024 * 1024
 """A debate of 64 seats and 100 rounds at 1,000 tokens a turn."""
 PARTS = ("thinking", "statement", "ballot")
 SUM_TOLERANCE = 1e-6
+MAX_TRANSCRIPT_BYTES = 256 * 1024 * 1024
+"""A debate of 64 seats and 100 rounds at 1,000 tokens a turn."""
 
 
 @lru_cache(maxsize=1)
@@ -87,11 +89,37 @@ def check(data: Any, where: str) -> None:
             f"{where} is no transcript: {error.message[:200]} (at {place})", hint="See docs/contracts.md."
         )
     letters = [chr(ord("A") + i) for i in range(len(data["question"]["options"]))]
+    _check_places(data, letters, where)
     for round_data in data["rounds"]:
         for turn in round_data["turns"]:
             for ballot in (turn["ballot"], turn.get("ballot_before")):
                 if ballot is not None:
                     _check_ballot(ballot, letters, f"{where}: {turn['seat']}")
+
+
+def _check_places(data: Mapping[str, Any], letters: list[str], where: str) -> None:
+    """Rounds ascend, turns are of seats that sit there, once each, and nobody counts an option that there is not."""
+    names = [seat["name"] for seat in data["panel"]["seats"]]
+    numbers = [round_["number"] for round_ in data["rounds"]]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"{where} has two seats of one name", hint="Seats go by their names: they differ.")
+    if numbers != sorted(set(numbers)):
+        raise ConfigError(f"{where} has rounds in the order {numbers}", hint="Their numbers ascend.")
+    for round_ in data["rounds"]:
+        seats = [turn["seat"] for turn in round_["turns"]]
+        if len(set(seats)) < len(seats) or not set(seats) <= set(names):
+            raise ConfigError(
+                f"{where}, round {round_['number']}: turns of {', '.join(seats)[:200]}",
+                hint="Each is of a seat of the panel, and no seat has two.",
+            )
+    named = {letter for round_ in data["rounds"] for letter in round_["tally"] or ()}
+    named |= {data["question"]["answer"] or "A", *(data["verdict"] or {}).get("options", ())}
+    named |= {argument["option"] for argument in (data.get("summary") or {}).get("arguments", ())}
+    if not named <= set(letters):
+        raise ConfigError(
+            f"{where} names option {max(named)}; the options are {letters[0]} to {letters[-1]}",
+            hint="Answer, tallies, verdict and summary name options of the question.",
+        )
 
 
 def _first_error(data: Any) -> ValidationError | None:

@@ -283,7 +283,7 @@ def _votes(told: Told, rng: random.Random) -> Iterator[Any]:
     gaps = {"seat": seat, "option": told.vote(seat, number), "round": number}
 
     def true(filled: Gaps) -> bool:
-        return told.vote(filled["seat"], filled["round"]) == filled["option"]
+        return bool(told.vote(filled["seat"], filled["round"]) == filled["option"])
 
     wrong = {"option": told.options, "seat": told.seats, "round": range(1, told.last + 1)}
     yield rng.choice(VOTED), "vote", gaps, true, wrong
@@ -343,7 +343,7 @@ def _counts(told: Told, rng: random.Random) -> Iterator[Any]:
     gaps = {"option": option, "n": n, "word": NUMBERS[n], "total": total, "totalword": NUMBERS[total]}
 
     def true(filled: Gaps) -> bool:
-        return told.count(filled["option"], told.last) == filled["n"] and filled["total"] == total
+        return bool(told.count(filled["option"], told.last) == filled["n"] and filled["total"] == total)
 
     others = [k for k in range(1, total + 1)]
     yield rng.choice(COUNTED), "count", gaps, true, {"n": others, "option": told.options}

@@ -44,7 +44,13 @@ def to_transcript(
 
 
 def finished_transcripts(store: Store, names: Collection[str] | None = None) -> Iterator[Transcript]:
-    """Every finished debate of a store, in the suite's order, one at a time.
+    """Every finished debate of a store, in the suite's order, one at a time; arguments as of `numbered_transcripts`."""
+    for _, transcript in numbered_transcripts(store, names):
+        yield transcript
+
+
+def numbered_transcripts(store: Store, names: Collection[str] | None = None) -> Iterator[tuple[int, Transcript]]:
+    """The same with each debate's number in the store.
 
     Args:
         store: Open for reading.
@@ -64,7 +70,7 @@ def finished_transcripts(store: Store, names: Collection[str] | None = None) -> 
         debate = stored_debate(store, row, condition)
         kept = summary_of(store, row.id)
         summary = None if kept is None else summary_from_json(kept)
-        yield to_transcript(run, condition, debate, sessions[row.session], summary)
+        yield row.id, to_transcript(run, condition, debate, sessions[row.session], summary)
 
 
 def stored_debate(store: Store, row: DebateRow, condition: Condition) -> Debate:

@@ -14,6 +14,7 @@ from builders import hold, make_panel, make_question, make_round, make_turn, vot
 from rich.console import Console
 
 from localtable.report.terminal import colour_of, print_result
+from localtable.transcript import to_json
 from localtable.types import LETTERS, Sentence, Summary, Transcript, Verdict
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
@@ -23,7 +24,7 @@ SGR = re.compile(r"\x1b\[[0-9;]*m")
 def screen(transcript: Transcript, *, terminal: bool = False, width: int = 100) -> str:
     colours: Any = "truecolor" if terminal else "auto"
     console = Console(file=io.StringIO(), force_terminal=terminal, width=width, color_system=colours)
-    print_result(transcript, console)
+    print_result(to_json(transcript), console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -91,7 +92,7 @@ def test_an_interrupted_debate_shows_what_there_is(tmp_path: Path) -> None:
     shown = screen(Transcript(make_question(), panel, 0, (make_round(1, turn),), None))
     assert "No result: the debate was interrupted." in shown
     assert "Ada — Yes (cut at its token bound)" in shown
-    assert re.search(r"Bob +Toy +–", shown)
+    assert re.search(r"Bob +toy +–", shown)
 
 
 def test_an_option_of_two_lines_does_not_pass_for_two_lines_of_ours(tmp_path: Path) -> None:
