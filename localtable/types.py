@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Option letters; an option's letter is its place in the question's own order."""
@@ -352,7 +352,8 @@ class Panel:
     ballot: BallotRule = BallotRule()
     engine: Mapping[str, Any] = field(default_factory=dict)
     stop: Stop = Stop()
-    moderator: str | None = None
+    moderator: Card | None = None
+    """Who sums the debate up when it has ended; None: templates do."""
     seed: int = 0
 
     @property
@@ -574,6 +575,86 @@ class Verdict:
     rounds: int
 
 
+TurningPointKind = Literal["decisive", "largest_shift"]
+
+
+@dataclass(frozen=True, slots=True)
+class TurningPoint:
+    """A turn at which the outcome turned, or, where no single one decided it, the one that moved most."""
+
+    round: int
+    seat: str
+    before: Letter | None
+    """The seat's vote in its previous round; None where that is not known."""
+    after: Letter
+    kind: TurningPointKind
+    verdict_without: tuple[Letter, ...] | None
+    """The leading options if the seat had kept its earlier vote to the end, where that is what makes it decisive."""
+    shift: float | None
+    """How much more probable `after` has become for the seat; None where no distribution is known."""
+
+
+class TurnPlace(NamedTuple):
+    """Names a turn of a debate."""
+
+    round: int
+    seat: str
+
+
+SUMMARY_STEP = "summary"
+"""The step of a moderator's requests."""
+SummaryPart = Literal["text", "arguments", "turning_points"]
+TEMPLATE = "template"
+"""Who has written a summary that no model wrote."""
+PAGE = "page"
+"""Who has written a summary that an imported page has of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of a summary."""
+
+    sentence: str
+    turns: tuple[TurnPlace, ...] = ()
+    """The turns that it is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentSentence:
+    """What the strongest statement for an option says, and where it stands."""
+
+    option: Letter
+    turn: TurnPlace | None
+    """None where an imported page does not say whose it is."""
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurningPointSentence:
+    """What happened where the outcome turned."""
+
+    turn: TurnPlace | None
+    """As for `ArgumentSentence`."""
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A debate in words."""
+
+    by: str
+    """A model's id; `template`; `page` for what an imported page says itself."""
+    text: tuple[Sentence, ...] = ()
+    arguments: tuple[ArgumentSentence, ...] = ()
+    turning_points: tuple[TurningPointSentence, ...] = ()
+    templated: tuple[SummaryPart, ...] = ()
+    """Parts that are written from templates: all of them without a moderator, or where nothing of its own was left."""
+    dropped: int = 0
+    """A moderator's sentences that were not true, or not of the form."""
+    asked_again: int = 0
+    """How many sentences it was asked for once more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """A whole debate."""
@@ -584,6 +665,8 @@ class Transcript:
     rounds: tuple[Round, ...]
     verdict: Verdict | None
     """None where the debate was interrupted."""
+    turning_points: tuple[TurningPoint, ...] = ()
+    summary: Summary | None = None
     condition: str = "debate"
     source: Literal["run", "import"] = "run"
     manifest: Mapping[str, Any] = field(default_factory=dict)

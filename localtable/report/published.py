@@ -10,7 +10,8 @@ from rich.console import Console
 from localtable.analysis.published import Judged
 from localtable.config.published import Published, PublishedFigure
 from localtable.report.analysis.figures import NOTHING, number
-from localtable.report.analysis.tables import Row, heading, line, print_rows
+from localtable.report.analysis.sheet import Row, Sheet
+from localtable.report.analysis.terminal_sheet import TerminalSheet
 
 _FOUND = {
     "derived": "computed from what the authors report",
@@ -38,23 +39,23 @@ def print_published(
         stand_ins: In a small run: by the card of a paper's model the card that sat in for it.
         console: Where it goes.
     """
-    heading(f"{published.paper.title} ({published.paper.id})", console)
-    line(f"reported: {published.models}; {published.data.name}; read in {published.paper.read}", console)
+    sheet = TerminalSheet(console)
+    sheet.heading(f"{published.paper.title} ({published.paper.id})")
+    sheet.line(f"reported: {published.models}; {published.data.name}; read in {published.paper.read}")
     repeats = f" x {run['repeats']} repeats" if run["repeats"] > 1 else ""
-    line(f"here: {', '.join(models)}; {run['questions']:,} questions{repeats}; engine {run['engine']}", console)
+    sheet.line(f"here: {', '.join(models)}; {run['questions']:,} questions{repeats}; engine {run['engine']}")
     console.print()
-    print_rows(["", "reported", "here", "n", "same if", ""], list(_rows(judged)), console)
-    line("Shares in %, differences in points with a sign; here with 95 % intervals, n questions.", console, dim=True)
-    _print_grouped("can't tell", [one.why for one in judged], console)
-    _print_grouped("reported", [_FOUND.get(one.figure.source, "") for one in judged], console)
+    sheet.rows(["", "reported", "here", "n", "same if", ""], list(_rows(judged)))
+    sheet.line("Shares in %, differences in points with a sign; here with 95 % intervals, n questions.", dim=True)
+    _print_grouped("can't tell", [one.why for one in judged], sheet)
+    _print_grouped("reported", [_FOUND.get(one.figure.source, "") for one in judged], sheet)
     for text in published.differs:
-        line(f"differs: {text}", console, dim=True)
+        sheet.line(f"differs: {text}", dim=True)
     if stand_ins:
         sat = ", ".join(f"{stand_in} for {card}" for card, stand_in in stand_ins.items())
-        line(
+        sheet.line(
             f"A small run: {sat}. It says nothing of the paper's own figures; `same` and `different` are of these"
             " models and questions alone.",
-            console,
         )
 
 
@@ -95,11 +96,11 @@ def _criterion(figure: PublishedFigure, unit: str) -> str:
     return f"meets, +-{margin}" if figure.same == "interval" else f"within +-{margin}"
 
 
-def _print_grouped(what: str, reasons: Sequence[str], console: Console) -> None:
+def _print_grouped(what: str, reasons: Sequence[str], sheet: Sheet) -> None:
     """A line for each reason, with the numbers of its rows; an empty one is none."""
     for reason in dict.fromkeys(filter(None, reasons)):
         places = [place for place, own in enumerate(reasons, 1) if own == reason]
-        line(f"{what} ({_ranges(places)}): {reason}", console)
+        sheet.line(f"{what} ({_ranges(places)}): {reason}")
 
 
 def _ranges(places: Sequence[int]) -> str:

@@ -11,7 +11,8 @@ from rich.text import Text
 from localtable.analysis import wilson
 from localtable.protocol import DEBATE
 from localtable.report.analysis.figures import NOTHING
-from localtable.report.analysis.tables import Row, print_rows
+from localtable.report.analysis.sheet import Row
+from localtable.report.analysis.terminal_sheet import TerminalSheet
 from localtable.report.words import one_line, printable
 from localtable.runner.totals import matched_samples, validity
 from localtable.store import Store
@@ -42,7 +43,7 @@ def print_totals(store: Store, totals: dict[str, Any], console: Console) -> None
     if not console.is_terminal:  # nothing has to fit into a width there
         console = Console(file=console.file, width=WIDE)
     console.print(Text(_headline(totals)), soft_wrap=True)
-    print_rows(_COLUMNS, _conditions(store, totals), console)
+    TerminalSheet(console).rows(_COLUMNS, _conditions(store, totals))
     _print_validity(store, console)
     for line in _samples(store) + _failed(store):
         console.print(Text(printable(one_line(line))), soft_wrap=True)
@@ -102,7 +103,7 @@ def _print_validity(store: Store, console: Console) -> None:
         shares = [f"{counts[name] / counts['turns']:.1%}" if counts[name] else NOTHING for name in _ODD]
         found.append(Row(", ".join(named), [f"{counts['turns']:,}", *shares]))
     if any(counts[name] for counts in rows.values() for name in _ODD):
-        print_rows(["", "statements", *_ODD.values()], found, console)
+        TerminalSheet(console).rows(["", "statements", *_ODD.values()], found)
 
 
 def _samples(store: Store) -> list[str]:

@@ -7,25 +7,31 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
+from localtable.moderator.summary import summed_up
 from localtable.protocol import Condition, Debate, panel_on
 from localtable.runner.inputs import conditions_of
 from localtable.runner.manifest import build_manifest
 from localtable.runner.open_debates import replay
 from localtable.store import DebateRow, InfluenceRecord, Run, Store
 from localtable.store.influences import influences_of
-from localtable.types import Influence, Transcript
+from localtable.store.summaries import summary_of
+from localtable.transcript import summary_from_json
+from localtable.types import Influence, Summary, Transcript
 
 
-def to_transcript(run: Run, condition: Condition, debate: Debate, session: Mapping[str, Any]) -> Transcript:
-    """A debate as it stands, with its manifest.
+def to_transcript(
+    run: Run, condition: Condition, debate: Debate, session: Mapping[str, Any], summary: Summary | None = None
+) -> Transcript:
+    """A debate as it stands, with its summary and its manifest.
 
     Args:
         run: The inputs.
         condition: Under which the question was debated.
         debate: As far as it is.
         session: In which it ended.
+        summary: What a moderator has written of it; from templates where there is none.
     """
-    return Transcript(
+    transcript = Transcript(
         debate.question,
         panel_on(debate.question, condition.panel),
         debate.repeat,
@@ -34,10 +40,17 @@ def to_transcript(run: Run, condition: Condition, debate: Debate, session: Mappi
         condition=condition.name,
         manifest=build_manifest(run, condition, session, len(debate.question.options)),
     )
+    return summed_up(transcript, summary)
 
 
 def finished_transcripts(store: Store, names: Collection[str] | None = None) -> Iterator[Transcript]:
-    """Every finished debate of a store, in the suite's order, one at a time.
+    """Every finished debate of a store, in the suite's order, one at a time; arguments as of `numbered_transcripts`."""
+    for _, transcript in numbered_transcripts(store, names):
+        yield transcript
+
+
+def numbered_transcripts(store: Store, names: Collection[str] | None = None) -> Iterator[tuple[int, Transcript]]:
+    """The same with each debate's number in the store.
 
     Args:
         store: Open for reading.
@@ -54,7 +67,10 @@ def finished_transcripts(store: Store, names: Collection[str] | None = None) -> 
         if names is not None and condition.name not in names:
             continue
         assert row.session is not None
-        yield to_transcript(run, condition, stored_debate(store, row, condition), sessions[row.session])
+        debate = stored_debate(store, row, condition)
+        kept = summary_of(store, row.id)
+        summary = None if kept is None else summary_from_json(kept)
+        yield row.id, to_transcript(run, condition, debate, sessions[row.session], summary)
 
 
 def stored_debate(store: Store, row: DebateRow, condition: Condition) -> Debate:
