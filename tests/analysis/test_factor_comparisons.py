@@ -105,6 +105,22 @@ def test_what_the_sweep_is_for_stands_first_with_all_that_a_reader_needs(
     assert row[4:6] == [f"{100 * by_name(analysis_of(held))[name].estimate.value + 0.0:+.1f}" for name in OF_ROUNDS]
 
 
+def test_levels_named_the_other_way_round_share_a_row(held: Path, tmp_path: Path) -> None:
+    copy = copy_store(held, tmp_path / "copy.db")
+    turned = [{**PRIMARY[0], "levels": ["2", "3"]}]
+    alter(copy, f"UPDATE run SET sweep = json_set(sweep, '$.primary', json('{json.dumps(turned)}'))")
+    rows = [
+        next(
+            line.split()
+            for line in page(path).split("\nFactors\n")[1].splitlines()
+            if line.startswith(f"rounds {a} − ")
+        )
+        for path, a in ((held, 3), (copy, 2))
+    ]
+    assert "rounds 3 − 2" not in page(copy).split("\nFactors\n")[1].split("Exploratory")[0]
+    assert [float(cell.rstrip("*")) for cell in rows[1][4:]] == [-float(cell.rstrip("*")) for cell in rows[0][4:]]
+
+
 @pytest.mark.parametrize("width", [80, 100, 140])
 def test_a_sweep_s_page_fits_and_nothing_of_it_is_cut(held: Path, width: int) -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None, highlight=False)
