@@ -188,3 +188,17 @@ def test_a_sweep_is_shown_by_its_variants_and_factors(held: Path, capsys: pytest
     assert run(["methods", str(held)]) == 0
     said = capsys.readouterr().out
     assert "a full factorial design of visibility.order (fixed, shuffled) and rounds (2, 3): 4 variants" in said
+
+
+def test_where_hardly_any_question_differs_little_could_have_been_found(tmp_path: Path) -> None:
+    file = write_sweep(tmp_path, num_questions=12, primary=PRIMARY)
+    script = write_script(tmp_path, {"question": "q0", "round": 3, "vote": "B"}, {"vote": "A"})
+    analysis = analysis_of(hold_sweep(tmp_path / "run.db", file, engine_arguments={"script": str(script)}))
+    (test,) = [test for test in analysis.tests if test.family == "primary"]
+    low, high = test.estimate.low, test.estimate.high
+    assert test.estimate.value == pytest.approx(-1 / 12)
+    assert low is not None and high is not None
+    # Eleven differences of 0 and one of −1 have a standard error of 1/12; the interval knows that it may be more.
+    allowed = (1.959964 + 0.841621) * (high - low) / 2 / 2.200985
+    assert test.detectable == pytest.approx(allowed, rel=1e-5)
+    assert allowed > (1.959964 + 0.841621) / 12
