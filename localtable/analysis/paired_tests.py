@@ -19,6 +19,7 @@ from localtable.analysis.statistics.multiple_tests import benjamini_hochberg, ho
 from localtable.analysis.statistics.option_order import slot_chi_square
 from localtable.analysis.statistics.power import detectable_effect, standard_error_of_mean
 from localtable.analysis.statistics.sign_flip import sign_flip
+from localtable.analysis.statistics.small_samples import SCORE_METHOD, t_quantile
 from localtable.analysis.statistics.statistic import Statistic, mean
 
 if TYPE_CHECKING:
@@ -109,6 +110,11 @@ def _test(
     contrast: Contrast, pair: _Pair, p: PValue, resampled: Resampled, place: int, detectable: float | None
 ) -> Comparison:
     estimate = resampled.estimate(place)
+    if detectable is not None and estimate.method == SCORE_METHOD:
+        # Where hardly any question differs, how they vary is not known from those: the interval has allowed for it.
+        assert estimate.low is not None and estimate.high is not None
+        error = (estimate.high - estimate.low) / 2 / t_quantile(0.025, estimate.n - 1)
+        detectable = max(detectable, detectable_effect(error))
     verdict = None
     if contrast.equivalence and estimate.value is not None:
         verdict = equivalence(resampled.estimate(place, 0.9), estimate).verdict
