@@ -1,7 +1,7 @@
 """Wordings that were written down by hand before the checks had seen any of them, true and false ones.
 
-The first time, of two sets of such sentences 72 % and 80 % of the false ones were found, with alarms on 10 % and 8 % of the
-true ones; the checks learned from what they had missed. They hold what was learned.
+The first time, of two sets of such sentences 72 % and 80 % of the false ones were found, with alarms on 10 % and 8 % of
+the true ones; the checks learned from what they had missed, and this holds what was learned.
 """
 
 from __future__ import annotations
@@ -61,8 +61,31 @@ Bob convinced one seat, Ada.
 The result was a plurality for No.
 Although Ada started with Yes, it ended with No.
 With two votes No finished ahead of Yes and Maybe.
-')[0])
-T=
+The group was divided to the end, with No slightly in front.
+Ada was the only one whom Bob convinced.
+Cy's support for Yes never wavered.
+Dan left the No camp in round 2.
+No picked up Ada but lost Dan.
+By the last round, Yes was down to one vote.
+In the opening round there were two votes for Yes and two for No.
+Bob stayed loyal to No.
+Two debaters revised their position.
+Two votes were enough for No to lead.
+Ada and Dan each changed once.
+It was Bob's statement that made Ada switch.
+Cy kept voting for Yes.
+The lead went to No.
+Round 2 brought two changes.
+Dan chose Maybe in the second round after voting for No in the first.
+Maybe was Dan's choice.
+Bob, who had voted for No from the start, did not change.
+Ada said it “tastes of summer, and that is all I know”.
+The only seat for Maybe was Dan.
+No ended with half of the votes.
+None of the options got a majority.
+Ada now sides with Bob.
+Bob and Ada voted alike.
+Bob's “botanists call it a berry” convinced Ada.
 """
 FALSE = """
 Yes was the most popular answer, with two votes.
