@@ -37,9 +37,9 @@ DEBATE_MB, INDEX_MB, PAINT_S, FILTER_S = 1.5, 10.0, 2.0, 0.2
 QUESTION = (
     "Which of these is what most people who work on it would say if they were asked today, and asked again in a year"
 )
-FACTS = {name: {} for name in ("versions", "engines", "device", "templates", "labels", "load_seconds")} | {
-    "engine_reason": ""
-}
+FACTS: dict[str, object] = {
+    name: {} for name in ("versions", "engines", "device", "templates", "labels", "load_seconds")
+} | {"engine_reason": ""}
 QUERIES = ("which", "question 77", "q1234", "plurality option c", "no such text", "")
 REPEATS = 5
 FILTER = """(text) => {
