@@ -7,6 +7,7 @@ import unicodedata
 from localtable.moderator.words import counted
 from localtable.moderator.words import one_line as one_line  # every report's, and the moderator's
 from localtable.types import (
+    PAGE,
     TEMPLATE,
     ArgumentSentence,
     Participant,
@@ -40,7 +41,7 @@ def change_line(seat: str, old: str, new: str, number: int, persuaded_by: str | 
 
 def written_by(summary: Summary) -> str | None:
     """Which model wrote a summary and how many of its sentences did not hold; None where no model did."""
-    if summary.by == TEMPLATE:
+    if summary.by in (TEMPLATE, PAGE):
         return None
     dropped = f"; {counted(summary.dropped, 'sentence')} dropped" if summary.dropped else ""
     return f"Written by {summary.by}, each sentence checked{dropped}"
