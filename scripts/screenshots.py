@@ -18,7 +18,7 @@ from browsers import launched, opened
 
 from localtable.cli.main import run as run_command
 
-WINDOWS = {"wide": (1280, 1400), "narrow": (390, 1400)}
+WINDOWS = {"wide": (1280, 1120), "narrow": (390, 1120)}
 THEMES = ("light", "dark")
 MOST_BYTES = 200_000
 

@@ -10,12 +10,12 @@ from localtable.report.analysis import changes, comparisons, header, influence, 
 from localtable.report.analysis.figures import Figures
 from localtable.report.analysis.labels import with_short_names
 from localtable.report.analysis.sheet import Sheet
-from localtable.report.analysis.terminal_sheet import TerminalSheet
+from localtable.report.analysis.terminal_sheet import TerminalSheet, roomy
 
 
 def print_analysis(analysis: Analysis, console: Console) -> None:
     """Print an analysis; nothing in names can steer the terminal."""
-    put_analysis(analysis, TerminalSheet(console))
+    put_analysis(analysis, TerminalSheet(roomy(console)))
 
 
 def put_analysis(analysis: Analysis, sheet: Sheet) -> None:
