@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from localtable.errors import ConfigError, LocaltableError
 from localtable.types import (
+    LETTERS,
     Ballot,
     BallotRule,
     Card,
@@ -76,7 +77,9 @@ def check(data: Any, where: str) -> None:
         raise ConfigError(
             f"{where} is no transcript: {error.message[:200]} (at {place})", hint="See docs/contracts.md."
         )
-    letters = [chr(ord("A") + i) for i in range(len(data["question"]["options"]))]
+    if data["source"] == "run":
+        _check_whole(data, where)
+    letters = list(LETTERS[: len(data["question"]["options"])])
     for round_data in data["rounds"]:
         for turn in round_data["turns"]:
             for ballot in (turn["ballot"], turn.get("ballot_before")):
@@ -85,15 +88,40 @@ def check(data: Any, where: str) -> None:
 
 
 def _first_error(data: Any) -> ValidationError | None:
-    return next(iter(sorted(_validator().iter_errors(data), key=lambda e: len(e.absolute_path))), None)
+    error = next(iter(sorted(_validator().iter_errors(data), key=lambda e: len(e.absolute_path))), None)
+    return None if error is None else _innermost(error)
+
+
+def _innermost(error: ValidationError) -> ValidationError:
+    """Of what may have one of several forms: the fault inside the form that it comes nearest to."""
+    inner = max(error.context or (), key=lambda e: len(e.absolute_path), default=error)
+    return error if len(inner.absolute_path) <= len(error.absolute_path) else _innermost(inner)
+
+
+MIN_OPTIONS = 2
+
+
+def _check_whole(data: Mapping[str, Any], where: str) -> None:
+    """Hold a run against what only an import may leave open."""
+    if len(data["question"]["options"]) < MIN_OPTIONS:
+        raise ConfigError(
+            f"{where} is no transcript of a run: fewer than {MIN_OPTIONS} options (at question/options)",
+            hint="See docs/contracts.md.",
+        )
+    turns = [turn for round_data in data["rounds"] for turn in round_data["turns"]]
+    missing = [name for name in ("ballot", "truncated") if any(turn[name] is None for turn in turns)]
+    missing += [name for name in ("panel", "verdict") if (data[name] or {}).get("rounds", 0) is None]
+    if missing:
+        raise ConfigError(
+            f"{where} is no transcript of a run: null at {', '.join(missing)}",
+            hint="Only an import may leave that open.",
+        )
 
 
 def _check_ballot(ballot: Mapping[str, Any], letters: list[str], where: str) -> None:
     if ballot["vote"] not in letters:
-        raise ConfigError(
-            f"{where} votes {ballot['vote']}; the options are {letters[0]} to {letters[-1]}",
-            hint="A vote is an option.",
-        )
+        known = f"the options are {letters[0]} to {letters[-1]}" if letters else "there are no options"
+        raise ConfigError(f"{where} votes {ballot['vote']}; {known}", hint="A vote is an option.")
     distribution = ballot["distribution"]
     if distribution is None:
         return

@@ -562,7 +562,8 @@ class Verdict:
     """Votes in all."""
     agreement: bool
     """Whether the leading option's share reached the panel's."""
-    rounds: int
+    rounds: int | None
+    """None where an import does not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from localtable.types import Panel, Participant, Question, Round, Seat, Transcript, Turn, Verdict
+from localtable.types import LETTERS, Panel, Participant, Question, Round, Seat, Transcript, Turn, Verdict
 
 _KINDS = {"unanimous": "Unanimous", "majority": "Majority", "plurality": "Plurality", "tie": "Tie"}
 
 
 def result_line(question: Question, verdict: Verdict) -> str:
     """`Unanimous — Yes (6/6 votes)`; a tie names every leading option."""
-    names = ", ".join(one_line(question.text_of(letter)) for letter in verdict.options)
-    each = " each" if len(verdict.options) > 1 else ""
-    return f"{_KINDS[verdict.kind]} — {names} ({verdict.votes}/{verdict.of} votes{each})"
+    return _line(verdict.kind, [question.text_of(letter) for letter in verdict.options], verdict.votes, verdict.of)
+
+
+def verdict_line(transcript: Mapping[str, Any]) -> str:
+    """The same of a written transcript that has a verdict."""
+    verdict, options = transcript["verdict"], transcript["question"]["options"]
+    leading = [options[LETTERS.index(letter)] for letter in verdict["options"]]
+    return _line(verdict["kind"], leading, verdict["votes"], verdict["of"])
+
+
+def _line(kind: str, leading: Sequence[str], votes: int, of: int) -> str:
+    each = " each" if len(leading) > 1 else ""
+    return f"{_KINDS[kind]} — {', '.join(map(one_line, leading))} ({votes}/{of} votes{each})"
 
 
 def agreement_line(verdict: Verdict) -> str:
-    """Whether the panel agreed, and after how many rounds."""
-    rounds = f"{verdict.rounds} round{'s' if verdict.rounds != 1 else ''}"
-    return f"Agreement after {rounds}" if verdict.agreement else f"No agreement after {rounds}"
+    """Whether the panel agreed, and after how many rounds where that is known."""
+    when = "" if verdict.rounds is None else f" after {verdict.rounds} round{'s' if verdict.rounds != 1 else ''}"
+    return f"Agreement{when}" if verdict.agreement else f"No agreement{when}"
 
 
 def changed_turns(transcript: Transcript) -> list[tuple[Round, Turn, Turn]]:
