@@ -25,6 +25,7 @@ COMMANDS = {
     "export": "Write a store's debates as transcripts, or as flat tables.",
     "influence": "Measure how far peers have moved each other in a store's debates.",
     "analyze": "Say what a run shows, and what it can't.",
+    "compare": "Compare two panels on the questions that both were asked.",
     "tally": "Apply decision rules to a store's ballots.",
     "methods": "Write the paragraph and the references that a paper needs.",
     "models": "List, add, fetch and check models.",

@@ -13,17 +13,20 @@ _KINDS = {"unanimous": "Unanimous", "majority": "Majority", "plurality": "Plural
 
 def result_line(question: Question, verdict: Verdict) -> str:
     """`Unanimous — Yes (6/6 votes)`; a tie names every leading option."""
-    return _line(verdict.kind, [question.text_of(letter) for letter in verdict.options], verdict.votes, verdict.of)
+    return outcome_line(
+        verdict.kind, [question.text_of(letter) for letter in verdict.options], verdict.votes, verdict.of
+    )
 
 
 def verdict_line(transcript: Mapping[str, Any]) -> str:
     """The same of a written transcript that has a verdict."""
     verdict, options = transcript["verdict"], transcript["question"]["options"]
     leading = [options[LETTERS.index(letter)] for letter in verdict["options"]]
-    return _line(verdict["kind"], leading, verdict["votes"], verdict["of"])
+    return outcome_line(verdict["kind"], leading, verdict["votes"], verdict["of"])
 
 
-def _line(kind: str, leading: Sequence[str], votes: int, of: int) -> str:
+def outcome_line(kind: str, leading: Sequence[str], votes: int, of: int) -> str:
+    """The same of its parts: `leading` are the leading options' texts, `votes` what each has."""
     each = " each" if len(leading) > 1 else ""
     return f"{_KINDS[kind]} — {', '.join(map(one_line, leading))} ({votes}/{of} votes{each})"
 
