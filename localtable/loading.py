@@ -139,13 +139,8 @@ def _refuse_odd(data: Any, where: str, depth: int = 0) -> None:
             _refuse_odd(value, where, depth + 1)
 
 
-def read_text(path: Path, *, wanted: str = "a YAML or JSON file", too_big: str = "A suite is a JSONL file.") -> str:
+def read_text(path: Path) -> str:
     """A small UTF-8 text file.
-
-    Args:
-        path: Of the file.
-        wanted: What to name in place of a binary file.
-        too_big: What to do about a file that is too big.
 
     Raises:
         ConfigError: Missing, a folder, unreadable, empty, too big, binary or not UTF-8.
@@ -158,7 +153,7 @@ def read_text(path: Path, *, wanted: str = "a YAML or JSON file", too_big: str =
         if len(raw) > MAX_FILE_BYTES:
             raise ConfigError(
                 f"{path} has more than {MAX_FILE_BYTES:,} bytes, the most that are read",
-                hint=too_big,
+                hint="A suite of questions is a JSONL file.",
             )
         text = raw.decode("utf-8-sig")
     except FileNotFoundError:
@@ -170,7 +165,7 @@ def read_text(path: Path, *, wanted: str = "a YAML or JSON file", too_big: str =
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror}", hint="Check its permissions.") from None
     if "\0" in text:
-        raise ConfigError(f"{path} is binary, not text", hint=f"Name {wanted}.")
+        raise ConfigError(f"{path} is binary, not text", hint="Name a YAML or JSON file.")
     if not text.strip():
         raise ConfigError(f"{path} is empty", hint="See docs/contracts.md for what belongs there.")
     return text

@@ -100,7 +100,10 @@ def roundtable(page_text: str, json_text: str) -> None:
         if out == path:
             raise ConfigError(f"{out} is the page itself", hint="Name another --json.")
         require_writable(out)
-    text = read_text(path, wanted="a page's text", too_big="Copy one page, and its text alone.")
+    try:
+        text = read_text(path)
+    except ConfigError as error:  # whose hints are about files of this program's own
+        raise ConfigError(error.message, hint="Name the text of one page, as it was copied.") from None
     transcript = to_transcript(
         parse_page(text, str(path)), str(path), file=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest()
     )

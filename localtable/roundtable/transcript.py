@@ -152,15 +152,16 @@ def _written(found: Verdict, rounds: int | None) -> dict[str, Any]:
 
 
 def _summary(reading: Reading) -> dict[str, Any] | None:
-    """The page's own summary in the form of ours; which turns it rests on, no page says."""
+    """The page's own summary in the form of ours: it links to no turn, and how often it was mended nobody says."""
     page = reading.page
     if not (page.summary or page.arguments or page.turning_points):
         return None
     return {
         "by": "source",
-        "text": [{"sentence": paragraph, "turns": None} for paragraph in page.summary],
+        "text": [{"sentence": paragraph, "turns": []} for paragraph in page.summary],
         "arguments": [_argument(reading, argument) for argument in page.arguments],
         "turning_points": [{"round": None, "seat": None, "sentence": point.text} for point in page.turning_points],
+        "templated": [],
         "dropped": None,
         "asked_again": None,
     }

@@ -74,7 +74,8 @@ def test_what_a_page_does_not_say_is_null() -> None:
     (changed,) = [turn for turn in turns_of(data) if turn["changed_mind"]]
     assert changed["previous_vote"] is None, "a turning point in prose is no field"
     assert data["summary"]["by"] == "source"
-    assert {sentence["turns"] for sentence in data["summary"]["text"]} == {None}
+    assert [sentence["turns"] for sentence in data["summary"]["text"]] == [[], []]
+    assert (data["summary"]["dropped"], data["summary"]["asked_again"]) == (None, None)
     assert data["manifest"]["engine"] == "import"
 
 
