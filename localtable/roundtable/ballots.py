@@ -23,7 +23,7 @@ class Options:
     """How many voted for each, as the page lists them; None where it does not."""
 
     def letter_of(self, said: str | None) -> Letter | None:
-        """The option that a vote names, word for word, or without regard to case, or by a letter before it.
+        """The option that a vote names: word for word, without regard to case and a final stop, or by a letter before it.
 
         Returns:
             None where it names none.
@@ -35,7 +35,7 @@ class Options:
                 return LETTERS[texts.index(wanted)]
         lettered = _LETTERED.match(said)
         if lettered is None:
-            return None
+            return self.letter_of(said[:-1]) if said.endswith((".", "!")) else None
         if lettered[2]:
             return self.letter_of(lettered[2])
         return lettered[1] if lettered[1] in LETTERS[: len(self.texts)] else None

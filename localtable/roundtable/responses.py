@@ -25,7 +25,11 @@ MAX_RESPONSES = 512
 
 _LABEL = re.compile(r"^(Vote|Answer) ?: ?(.*)$", re.IGNORECASE)
 _NO_NAME = re.compile(r"[.!?;:,…]$|^(?:Result|Vote|Answer|Counterpoint) ?:", re.IGNORECASE)
-_CHANGED = re.compile(r" ?\((?:has )?changed (?:its )?(?:mind|vote)(?:[:,;]? (?:from|was) ([^()]+))?\)$", re.IGNORECASE)
+_CHANGED = re.compile(
+    r"(?:^| ?[(\[·•—–-]) ?changed (?:(?:its|their) )?(?:mind|vote)(?:[:,;]? (?:from|was) ([^()\[\]]+))?[)\]]?$",
+    re.IGNORECASE,
+)
+"""Behind the name, or on a line of its own below it."""
 _PERSUADED = re.compile(r"^(?:Persuaded|Convinced|Influenced) by ?: ?(.+)$", re.IGNORECASE)
 _PREVIOUS = re.compile(r"^(?:Previous vote|Previously|Changed from) ?: ?(.+)$", re.IGNORECASE)
 
@@ -35,10 +39,8 @@ class Beginning:
     """Two lines with which a response may begin."""
 
     index: int
-    """Of the name's line."""
+    """Of the name's line, from 0."""
     label_index: int
-    line: int
-    """The name's, as people count."""
     label: Label
     name: str
     changed: bool
@@ -48,6 +50,11 @@ class Beginning:
     said: str
     """Behind the label."""
     marked: bool
+
+    @property
+    def line(self) -> int:
+        """The name's, as people count."""
+        return self.index + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,24 +77,26 @@ def find_beginnings(lines: Sequence[Line], start: int) -> list[Beginning]:
     """Every place from a line on where a response may begin."""
     there = [index for index in range(start, len(lines)) if not lines[index].empty]
     found = []
-    for index, label_index in pairwise(there):
+    for place, (above, label_index) in enumerate(pairwise(there)):
         label = _LABEL.match(lines[label_index].plain)
-        if label is not None and not lines[label_index].bullet and _can_be_name(lines[index]):
-            found.append(_beginning(lines[index], index, label_index, label))
+        if label is None or lines[label_index].bullet:
+            continue
+        changed = _CHANGED.search(lines[above].plain)
+        alone = changed is not None and changed.start() == 0 and place > 0
+        line = lines[there[place - 1] if alone else above]
+        name = line.plain if alone or changed is None else line.plain[: changed.start()]
+        if name and _can_be_name(line):
+            kind: Label = "Vote" if label[1].casefold() == "vote" else "Answer"
+            previous = None if changed is None else changed[1]
+            index = line.number - 1
+            found.append(
+                Beginning(index, label_index, kind, name, changed is not None, previous, label[2], line.marked)
+            )
     return found
 
 
 def _can_be_name(line: Line) -> bool:
     return not line.bullet and len(line.plain) <= MAX_NAME and _NO_NAME.search(line.plain) is None
-
-
-def _beginning(line: Line, index: int, label_index: int, label: re.Match[str]) -> Beginning:
-    changed = _CHANGED.search(line.plain)
-    name = line.plain if changed is None else line.plain[: changed.start()]
-    previous = None if changed is None else changed[1]
-    kind: Label = "Vote" if label[1].casefold() == "vote" else "Answer"
-    marked = line.marked
-    return Beginning(index, label_index, line.number, kind, name, changed is not None, previous, label[2], marked)
 
 
 def choose_beginnings(

@@ -300,7 +300,7 @@ def test_a_vote_for_none_of_the_options_is_null_and_noted() -> None:
     assert any("votes 'Hourly', which is none of the options" in note for note in notes_of(data))
 
 
-@pytest.mark.parametrize("said", ["daily", "C", "C: Daily", "C) daily", "C. Daily"])
+@pytest.mark.parametrize("said", ["daily", "C", "C: Daily", "C) daily", "C. Daily", "Daily."])
 def test_a_vote_may_be_written_by_letter_or_in_another_case(said: str) -> None:
     responses = (replace(LUNCH.responses[0], vote=said), *LUNCH.responses[1:])
     assert turns_of(read(render(replace(LUNCH, responses=responses))))[0]["ballot"]["vote"] == "C"
@@ -322,6 +322,21 @@ def test_what_a_seat_says_of_its_change_is_kept() -> None:
     assert turn["statement"] == LUNCH.responses[1].text
     turn = turns_of(read(render(LUNCH).replace("(changed mind)", "(changed mind from Never)")))[1]
     assert (turn["seat"], turn["previous_vote"]) == ("Birch-1.5 Pro", "A")
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        " (changed mind)",
+        " (Changed its mind)",
+        " [changed vote]",
+        " · changed mind",
+        "\nChanged mind",
+        "\n(changed mind)",
+    ],
+)
+def test_a_change_is_marked_in_several_ways(mark: str) -> None:
+    assert without_notes(read(render(LUNCH).replace(" (changed mind)", mark))) == without_notes(read(render(LUNCH)))
 
 
 def test_rounds_that_the_page_does_not_count_are_not_made_up() -> None:
