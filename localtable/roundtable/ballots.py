@@ -23,7 +23,7 @@ class Options:
     """How many voted for each, as the page lists them; None where it does not."""
 
     def letter_of(self, said: str | None) -> Letter | None:
-        """The option that a vote names: word for word, without regard to case and a final stop, or by a letter before it.
+        """The option that a vote names: word for word, whatever its case and a final stop, or by a letter before it.
 
         Returns:
             None where it names none.
