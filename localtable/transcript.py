@@ -11,11 +11,14 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localtable.errors import ConfigError, LocaltableError
+from localtable.loading import read_text
 from localtable.types import (
     LETTERS,
+    ArgumentSentence,
     Ballot,
     BallotRule,
     Card,
@@ -26,8 +29,13 @@ from localtable.types import (
     Question,
     Round,
     Sampling,
+    Sentence,
+    Summary,
     Transcript,
     Turn,
+    TurningPoint,
+    TurningPointSentence,
+    TurnPlace,
     Usage,
     Visibility,
 )
@@ -41,6 +49,8 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 PARTS = ("thinking", "statement", "ballot")
 SUM_TOLERANCE = 1e-6
+MAX_TRANSCRIPT_BYTES = 256 * 1024 * 1024
+"""A debate of 64 seats and 100 rounds at 1,000 tokens a turn."""
 
 
 @lru_cache(maxsize=1)
@@ -80,11 +90,42 @@ def check(data: Any, where: str) -> None:
     if data["source"] == "run":
         _check_whole(data, where)
     letters = list(LETTERS[: len(data["question"]["options"])])
+    _check_places(data, letters, where)
     for round_data in data["rounds"]:
         for turn in round_data["turns"]:
             for ballot in (turn["ballot"], turn.get("ballot_before")):
                 if ballot is not None:
                     _check_ballot(ballot, letters, f"{where}: {turn['seat']}")
+
+
+def _check_places(data: Mapping[str, Any], letters: list[str], where: str) -> None:
+    """Rounds ascend, turns are of seats that sit there, once each, and nobody counts an option that there is not."""
+    names = [seat["name"] for seat in data["panel"]["seats"]]
+    numbers = [round_["number"] for round_ in data["rounds"]]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"{where} has two seats of one name", hint="Seats go by their names: they differ.")
+    if numbers != sorted(set(numbers)):
+        raise ConfigError(f"{where} has rounds in the order {numbers}", hint="Their numbers ascend.")
+    for round_ in data["rounds"]:
+        seats = [turn["seat"] for turn in round_["turns"]]
+        if len(set(seats)) < len(seats) or not set(seats) <= set(names):
+            raise ConfigError(
+                f"{where}, round {round_['number']}: turns of {', '.join(seats)[:200]}",
+                hint="Each is of a seat of the panel, and no seat has two.",
+            )
+    named = {letter for round_ in data["rounds"] for letter in round_["tally"] or ()}
+    named |= {data["question"]["answer"], *(data["verdict"] or {}).get("options", ())}
+    named |= {argument["option"] for argument in (data.get("summary") or {}).get("arguments", ())}
+    wrong = named - {None, *letters}
+    if wrong:
+        raise ConfigError(
+            f"{where} names option {max(wrong)}; {_known(letters)}",
+            hint="Answer, tallies, verdict and summary name options of the question.",
+        )
+
+
+def _known(letters: list[str]) -> str:
+    return f"the options are {letters[0]} to {letters[-1]}" if letters else "there are no options"
 
 
 def _first_error(data: Any) -> ValidationError | None:
@@ -120,8 +161,7 @@ def _check_whole(data: Mapping[str, Any], where: str) -> None:
 
 def _check_ballot(ballot: Mapping[str, Any], letters: list[str], where: str) -> None:
     if ballot["vote"] not in letters:
-        known = f"the options are {letters[0]} to {letters[-1]}" if letters else "there are no options"
-        raise ConfigError(f"{where} votes {ballot['vote']}; {known}", hint="A vote is an option.")
+        raise ConfigError(f"{where} votes {ballot['vote']}; {_known(letters)}", hint="A vote is an option.")
     distribution = ballot["distribution"]
     if distribution is None:
         return
@@ -225,23 +265,29 @@ def to_json(transcript: Transcript) -> dict[str, Any]:
     Raises:
         LocaltableError: The transcript breaks its own schema: a defect of this program.
     """
-    data = {
+    data = to_data(transcript)
+    try:
+        check(data, "the transcript")
+    except ConfigError as error:
+        raise LocaltableError(error.message, hint="A defect of localtable: please report it.") from error
+    return data
+
+
+def to_data(transcript: Transcript) -> dict[str, Any]:
+    """A transcript as plain data that is not held against the schema: for what is computed from it."""
+    return {
         "schema_version": SCHEMA_VERSION,
         "question": question_to_json(transcript.question),
         "panel": panel_to_json(transcript.panel),
         "repeat": transcript.repeat,
         "rounds": [_round_to_json(round_) for round_ in transcript.rounds],
         "verdict": _verdict_to_json(transcript),
-        "turning_points": [],
+        "turning_points": [_turning_point_to_json(point) for point in transcript.turning_points],
+        "summary": None if transcript.summary is None else summary_to_json(transcript.summary),
         "source": transcript.source,
         "condition": transcript.condition,
         "manifest": dict(transcript.manifest),
     }
-    try:
-        check(data, "the transcript")
-    except ConfigError as error:
-        raise LocaltableError(error.message, hint="A defect of localtable: please report it.") from error
-    return data
 
 
 def question_to_json(question: Question) -> dict[str, Any]:
@@ -401,7 +447,76 @@ def _verdict_to_json(transcript: Transcript) -> dict[str, Any] | None:
     }
 
 
+def _turning_point_to_json(point: TurningPoint) -> dict[str, Any]:
+    without = point.verdict_without
+    return {
+        "round": point.round,
+        "seat": point.seat,
+        "before": point.before,
+        "after": point.after,
+        "kind": point.kind,
+        "verdict_without": None if without is None else list(without),
+        "shift": point.shift,
+    }
+
+
+def summary_to_json(summary: Summary) -> dict[str, Any]:
+    """A summary as plain data."""
+    return {
+        "by": summary.by,
+        "text": [{"sentence": s.sentence, "turns": [turn._asdict() for turn in s.turns]} for s in summary.text],
+        "arguments": [{"option": a.option, **_place(a.turn), "sentence": a.sentence} for a in summary.arguments],
+        "turning_points": [{**_place(p.turn), "sentence": p.sentence} for p in summary.turning_points],
+        "templated": list(summary.templated),
+        "dropped": summary.dropped,
+        "asked_again": summary.asked_again,
+    }
+
+
+def summary_from_json(data: Mapping[str, Any]) -> Summary:
+    """The way back."""
+    return Summary(
+        data["by"],
+        tuple(Sentence(s["sentence"], tuple(TurnPlace(**turn) for turn in s["turns"])) for s in data["text"]),
+        tuple(ArgumentSentence(a["option"], _turn_place(a), a["sentence"]) for a in data["arguments"]),
+        tuple(TurningPointSentence(_turn_place(p), p["sentence"]) for p in data["turning_points"]),
+        tuple(data["templated"]),
+        data["dropped"],
+        data["asked_again"],
+    )
+
+
+def _place(turn: TurnPlace | None) -> dict[str, Any]:
+    return {"round": None, "seat": None} if turn is None else turn._asdict()
+
+
+def _turn_place(data: Mapping[str, Any]) -> TurnPlace | None:
+    return None if data["round"] is None or data["seat"] is None else TurnPlace(data["round"], data["seat"])
+
+
 # ── on disk ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_transcript(path: Path) -> dict[str, Any]:
+    """A transcript's file as plain data, checked.
+
+    Raises:
+        ConfigError: Missing or damaged, of a newer version, or no transcript.
+    """
+    text = read_text(path, MAX_TRANSCRIPT_BYTES)
+    try:
+        data = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"{path} is not valid JSON: {str(error)[:200]}", hint="A transcript is what `--json` has written."
+        ) from None
+    check(data, str(path))
+    found: dict[str, Any] = data
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def dump(data: Mapping[str, Any]) -> str:

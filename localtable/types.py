@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Option letters; an option's letter is its place in the question's own order."""
@@ -566,6 +566,85 @@ class Verdict:
     """None where an import does not say."""
 
 
+TurningPointKind = Literal["decisive", "largest_shift"]
+
+
+@dataclass(frozen=True, slots=True)
+class TurningPoint:
+    """A turn at which the outcome turned, or, where no single one decided it, the one that moved most."""
+
+    round: int
+    seat: str
+    before: Letter | None
+    """The seat's vote in its previous round; None where that is not known."""
+    after: Letter
+    kind: TurningPointKind
+    verdict_without: tuple[Letter, ...] | None
+    """The leading options if the seat had kept its earlier vote to the end, where that is what makes it decisive."""
+    shift: float | None
+    """How much more probable `after` has become for the seat; None where no distribution is known."""
+
+
+class TurnPlace(NamedTuple):
+    """Names a turn of a debate."""
+
+    round: int
+    seat: str
+
+
+SummaryPart = Literal["text", "arguments", "turning_points"]
+TEMPLATE = "template"
+"""Who has written a summary that no model wrote."""
+SOURCE = "source"
+"""Who has written that of an imported page, as far as it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of a summary."""
+
+    sentence: str
+    turns: tuple[TurnPlace, ...] = ()
+    """The turns that it is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentSentence:
+    """What the strongest statement for an option says, and where it stands."""
+
+    option: Letter | None
+    """None where an imported page names none."""
+    turn: TurnPlace | None
+    """None where an imported page does not say whose it is."""
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurningPointSentence:
+    """What happened where the outcome turned."""
+
+    turn: TurnPlace | None
+    """As for `ArgumentSentence`."""
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A debate in words."""
+
+    by: str
+    """A model's id; `template`; `source` for what an imported page says itself."""
+    text: tuple[Sentence, ...] = ()
+    arguments: tuple[ArgumentSentence, ...] = ()
+    turning_points: tuple[TurningPointSentence, ...] = ()
+    templated: tuple[SummaryPart, ...] = ()
+    """Parts that are written from templates: all of them without a moderator, or where nothing of its own was left."""
+    dropped: int | None = 0
+    """A moderator's sentences that were not true, or not of the form; None of a page, which doesn't say."""
+    asked_again: int | None = 0
+    """How many sentences it was asked for once more; None likewise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """A whole debate."""
@@ -576,6 +655,8 @@ class Transcript:
     rounds: tuple[Round, ...]
     verdict: Verdict | None
     """None where the debate was interrupted."""
+    turning_points: tuple[TurningPoint, ...] = ()
+    summary: Summary | None = None
     condition: str = "debate"
     source: Literal["run", "import"] = "run"
     manifest: Mapping[str, Any] = field(default_factory=dict)

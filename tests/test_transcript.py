@@ -48,7 +48,7 @@ def test_the_schema_is_a_schema() -> None:
 def test_a_transcript_has_what_the_contract_names(written: dict[str, Any]) -> None:
     assert set(written) == {
         *("schema_version", "question", "panel", "repeat", "rounds", "verdict", "turning_points"),
-        *("source", "condition", "manifest"),
+        *("summary", "source", "condition", "manifest"),
     }
     turn = next(t for t in written["rounds"][1]["turns"] if t["seat"] == "Ada")
     assert {"seat", "position", "statement", "reasoning", "stated", "ballot", "ballot_before"} <= set(turn)
@@ -58,7 +58,7 @@ def test_a_transcript_has_what_the_contract_names(written: dict[str, Any]) -> No
     assert turn["ballot"]["confidence"] == turn["ballot"]["distribution"][turn["ballot"]["vote"]]
     assert set(written["verdict"]) == {"kind", "options", "votes", "of", "agreement", "rounds"}
     assert written["question"]["answer"] == "A"
-    assert written["turning_points"] == []
+    assert [point["kind"] for point in written["turning_points"]] == ["decisive"]
 
 
 def test_a_transcript_survives_its_text(written: dict[str, Any]) -> None:

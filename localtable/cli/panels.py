@@ -12,9 +12,6 @@ from localtable.errors import ConfigError
 if TYPE_CHECKING:
     from localtable.analysis.compare import Panel
 
-SQLITE = b"SQLite format 3\0"
-"""With which every SQLite file begins."""
-
 
 def read_panel(path: Path, wanted: str | None) -> Panel:
     """One side of a comparison.
@@ -27,15 +24,9 @@ def read_panel(path: Path, wanted: str | None) -> Panel:
         ConfigError: The file is none of these, or has no such condition, or several of that name.
         StoreError: The store is damaged.
     """
-    return _of_store(path, wanted) if _is_store(path) else _of_file(path, wanted)
+    from localtable.store.file import is_sqlite
 
-
-def _is_store(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(SQLITE)) == SQLITE
-    except OSError as error:
-        raise ConfigError(f"{path} can't be read: {error.strerror}", hint="Check the path.") from None
+    return _of_store(path, wanted) if is_sqlite(path) else _of_file(path, wanted)
 
 
 def _of_store(path: Path, wanted: str | None) -> Panel:
@@ -84,34 +75,30 @@ def _require_one(names: Iterable[str], path: Path) -> None:
 
 
 def _transcripts(path: Path) -> Iterator[Mapping[str, Any]]:
-    """Each transcript of a file: the whole file, or every line of it."""
-    from localtable.transcript import check
+    """Each transcript of a file: of all of it, as `--json` writes one, or of every line, as `export` does."""
+    from localtable.transcript import check, read_transcript
 
-    for text, where in _documents(path):
-        try:
-            data = json.loads(text)
-        except (ValueError, RecursionError):
-            raise ConfigError(
-                f"{where} is no transcript: it is not valid JSON",
-                hint="Name a store, a transcript (--json), or a file of them, one a line (export).",
-            ) from None
-        check(data, where)
-        yield data
+    if not _has_one_a_line(path):
+        yield read_transcript(path)
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            where = f"{path}, line {number}"
+            try:
+                data = json.loads(line)
+            except (ValueError, RecursionError):
+                raise ConfigError(f"{where} is not valid JSON", hint="Each line is a transcript.") from None
+            check(data, where)
+            yield data
 
 
-def _documents(path: Path) -> Iterator[tuple[bytes, str]]:
-    """The file's JSON texts, and what each is called: `--json` writes one over many lines, `export` one on each."""
+def _has_one_a_line(path: Path) -> bool:
+    """Whether the first line that holds anything is a whole object; what can't be read is none."""
     try:
         with path.open("rb") as file:
-            first = next((line for line in file if line.strip()), b"")
-            file.seek(0)
-            if first.lstrip().startswith(b"{") and first.rstrip().endswith(b"}"):
-                for number, line in enumerate(file, start=1):
-                    if line.strip():
-                        yield line, f"{path}, line {number}"
-            elif first:
-                yield file.read(), str(path)
-            else:
-                raise ConfigError(f"{path} is empty", hint="Name a store or a transcript.")
-    except OSError as error:
-        raise ConfigError(f"{path} can't be read: {error.strerror}", hint="Check the path.") from None
+            first = next((line for line in file if line.strip()), b"").strip()
+    except OSError:
+        return False
+    return first.startswith(b"{") and first.endswith(b"}")

@@ -10,7 +10,7 @@ from localtable.protocol.conditions import (
     debate_of,
 )
 from localtable.protocol.confederates import panel_on, scripted_vote, statement_for
-from localtable.protocol.debate import Debate, build_round, peers_read
+from localtable.protocol.debate import Debate, build_round, peers_read, read_under
 from localtable.protocol.turn import Draft, Text, Vote, next_step
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "next_step",
     "panel_on",
     "peers_read",
+    "read_under",
     "scripted_vote",
     "statement_for",
 ]

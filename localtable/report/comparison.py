@@ -1,23 +1,20 @@
-"""Two panels side by side on a terminal: outcomes, distances, who voted like whom, accuracy, what it took."""
+"""Two panels side by side, on a terminal or a page: outcomes, distances, who voted like whom, accuracy, cost."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.text import Text
-
 from localtable.analysis.compare import Compared, Panel, Question
 from localtable.analysis.compare.figures import QuestionSide
 from localtable.analysis.statistics.estimate import Estimate
 from localtable.report.analysis.figures import NOTHING, bounds, number
-from localtable.report.analysis.tables import Row, heading, line, plain, print_rows
+from localtable.report.analysis.sheet import Row, Sheet
 from localtable.report.words import one_line, outcome_line
 
 MOST_QUESTIONS = 10
 """Questions that are shown one by one."""
-CELL = 7
-"""Width of a seat's column: `100.0` and two spaces."""
+SEATS_AT_ONCE = 8
+"""Columns of a table of seats: as many as a narrow terminal has room for."""
 _NAMES = {
     "same_outcome": ("same outcome", "share"),
     "total_variation_of_votes": ("distance of votes (total variation)", "share"),
@@ -28,32 +25,15 @@ _NAMES = {
 _ACCURACY = {"majority_accuracy": "the panel is right", "individual_accuracy": "a seat is right"}
 
 
-def print_comparison(compared: Compared, console: Console) -> None:
-    """Print a comparison; nothing in names and options can steer the terminal."""
-    for label, panel in (("A", compared.first), ("B", compared.second)):
-        line(f"{label}: {_panel(panel)}", console)
-    matching, number_matched = compared.matching, len(compared.questions)
-    line(
-        f"{_count(number_matched, 'question')} in common; {matching.only_first} only in A, {matching.only_second} only"
-        " in B",
-        console,
-    )
-    for question in _shown(compared.questions):
-        _print_question(question, console)
-    if number_matched > MOST_QUESTIONS:
-        line(
-            f"The {MOST_QUESTIONS} on which votes are farthest apart; {number_matched - MOST_QUESTIONS} more: --json.",
-            console,
-            dim=True,
-        )
-    _print_figures(compared, console)
-    _print_accuracy(compared, console)
-    _print_agreement(compared, console)
-    _print_spent(compared, console)
-    if compared.notes:
-        heading("Notes", console)
-        for note in compared.notes:
-            line(note, console)
+def sides(compared: Compared) -> list[str]:
+    """Who is compared, and on how much: what stands above everything else."""
+    matching = compared.matching
+    return [
+        f"A: {_panel(compared.first)}",
+        f"B: {_panel(compared.second)}",
+        f"{_count(len(compared.questions), 'question')} in common; {matching.only_first:,} only in A,"
+        f" {matching.only_second:,} only in B",
+    ]
 
 
 def _panel(panel: Panel) -> str:
@@ -65,37 +45,51 @@ def _count(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def lay_out(compared: Compared, sheet: Sheet) -> None:
+    """Put a comparison on a sheet, section by section."""
+    for question in _shown(compared.questions):
+        _question(question, sheet)
+    if len(compared.questions) > MOST_QUESTIONS:
+        more = len(compared.questions) - MOST_QUESTIONS
+        sheet.line(f"The {MOST_QUESTIONS} on which votes are farthest apart; {more:,} more: --json.", dim=True)
+    _figures(compared, sheet)
+    _accuracy(compared, sheet)
+    _agreement(compared, sheet)
+    _spent(compared, sheet)
+    if compared.notes:
+        sheet.heading("Notes")
+        for note in compared.notes:
+            sheet.line(note)
+
+
+# ── question by question ────────────────────────────────────────────────────────────────────────────────────
+
+
 def _shown(questions: Sequence[Question]) -> Sequence[Question]:
     if len(questions) <= MOST_QUESTIONS:
         return questions
     return sorted(questions, key=lambda question: -question.votes.total_variation)[:MOST_QUESTIONS]
 
 
-def _print_question(question: Question, console: Console) -> None:
+def _question(question: Question, sheet: Sheet) -> None:
     matched = question.matched
-    console.print()
-    console.print(Text(plain(matched.first.text), style="bold"))
-    for label, side, places in (
-        ("A", question.first, matched.first_places),
-        ("B", question.second, matched.second_places),
-    ):
-        line(f"{label}: {_verdicts(side, matched.options, places)}", console)
-    options = [one_line(option) for option in matched.options]
+    sheet.heading(matched.first.text)
+    sheet.line(f"A: {_verdicts(question.first, matched.options, matched.first_places)}")
+    sheet.line(f"B: {_verdicts(question.second, matched.options, matched.second_places)}")
     columns = {
         "A votes": question.first.shares.tolist(),
         "B votes": question.second.shares.tolist(),
         "A probability": _listed(question.first),
         "B probability": _listed(question.second),
     }
-    right = None if matched.answer is None else options[matched.answer]
     rows = [
         Row(
-            f"{option}{' (right)' if option == right else ''}",
+            f"{one_line(option)}{' (right)' if place == matched.answer else ''}",
             [number(values[place], "share") if values else NOTHING for values in columns.values()],
         )
-        for place, option in enumerate(options)
+        for place, option in enumerate(matched.options)
     ]
-    print_rows(["%", *columns], rows, console)
+    sheet.rows(["%", *columns], rows)
 
 
 def _listed(side: QuestionSide) -> list[float]:
@@ -113,21 +107,24 @@ def _verdicts(side: QuestionSide, options: Sequence[str], places: Sequence[int])
     return "; ".join(f"{said.count(outcome)} x {outcome}" for outcome in dict.fromkeys(said))
 
 
-def _print_figures(compared: Compared, console: Console) -> None:
+# ── over all of them ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _figures(compared: Compared, sheet: Sheet) -> None:
     rows = []
     for figure in compared.figures:
         label, unit = _NAMES[figure.name]
         if figure.estimate.value is not None:
             rows.append(Row(label, _cells(figure.estimate, unit)))
-    heading("How far apart, over common questions", console)
-    print_rows(["in %, bits aside", "value", "95 %", "n"], rows, console)
+    sheet.heading("How far apart, over common questions")
+    sheet.rows(["in %, bits aside", "value", "95 %", "n"], rows)
 
 
 def _cells(estimate: Estimate, unit: str) -> list[str]:
     return [number(estimate.value, unit), bounds(estimate, unit), str(estimate.n)]
 
 
-def _print_accuracy(compared: Compared, console: Console) -> None:
+def _accuracy(compared: Compared, sheet: Sheet) -> None:
     if not compared.accuracy:
         return
     rows = [
@@ -145,38 +142,36 @@ def _print_accuracy(compared: Compared, console: Console) -> None:
         )
         for figure in compared.accuracy
     ]
-    heading("Accuracy on the same questions", console)
-    print_rows(["%", "A", "B", "A − B", "95 %", "p", "McNemar p", "n"], rows, console)
-    line("p: sign-flip test over questions; a tie is right by its share.", console, dim=True)
+    sheet.heading("Accuracy on the same questions")
+    sheet.rows(["%", "A", "B", "A − B", "95 %", "p", "McNemar p", "n"], rows)
+    sheet.line("p: sign-flip test over questions; a tie is right by its share.", dim=True)
 
 
 def _p(p: float | None) -> str:
     return NOTHING if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _print_agreement(compared: Compared, console: Console) -> None:
-    heading("Who voted like whom: % of questions on which both voted alike", console)
-    names = [f"{place} {seat.name}" for place, seat in enumerate(compared.second.seats, start=1)]
-    label = max(len(one_line(seat.name)) for seat in compared.first.seats)
-    at_once = max((console.width - label) // CELL, 1)
-    for start in range(0, len(names), at_once):
-        columns = range(start, min(start + at_once, len(names)))
+def _agreement(compared: Compared, sheet: Sheet) -> None:
+    sheet.heading("Who voted like whom: % of questions with the same vote")
+    names = [f"{place} {one_line(seat.name)}" for place, seat in enumerate(compared.second.seats, start=1)]
+    for start in range(0, len(names), SEATS_AT_ONCE):
+        columns = range(start, min(start + SEATS_AT_ONCE, len(names)))
         rows = [
             Row(one_line(seat.name), [number(row[column].value, "share") for column in columns])
             for seat, row in zip(compared.first.seats, compared.agreement, strict=True)
         ]
-        print_rows(["A \\ B", *(str(column + 1) for column in columns)], rows, console)
-    line(f"B: {', '.join(names)}", console, dim=True)
+        sheet.rows(["A \\ B", *(str(column + 1) for column in columns)], rows)
+    sheet.line(f"B: {', '.join(names)}", dim=True)
 
 
-def _print_spent(compared: Compared, console: Console) -> None:
+def _spent(compared: Compared, sheet: Sheet) -> None:
     rows = []
     for label, panel, spent in zip(("A", "B"), (compared.first, compared.second), compared.spent, strict=True):
-        cells = [spent.prompt_tokens, spent.cached_tokens, spent.completion_tokens]
-        known = [NOTHING if value is None else f"{value:,}" for value in cells]
-        known.append(NOTHING if panel.seconds is None else f"{panel.seconds:,.1f}")
-        known.append(NOTHING if spent.cost is None else f"{spent.cost:,.4f}")
-        rows.append(Row(label if set(known) != {NOTHING} else f"{label} (not known)", known))
-    heading("What it took, on common questions", console)
-    print_rows(["", "prompt tokens", "of them cached", "generated", "seconds", "cost"], rows, console)
-    line("seconds: of the sessions that held these debates, and whatever else they held.", console, dim=True)
+        counts = (spent.prompt_tokens, spent.cached_tokens, spent.completion_tokens)
+        cells = [NOTHING if value is None else f"{value:,}" for value in counts]
+        cells.append(NOTHING if panel.seconds is None else f"{panel.seconds:,.1f}")
+        cells.append(NOTHING if spent.cost is None else f"{spent.cost:,.4f}")
+        rows.append(Row(label if set(cells) != {NOTHING} else f"{label} (not known)", cells))
+    sheet.heading("What it took, on common questions")
+    sheet.rows(["", "prompt tokens", "of them cached", "generated", "seconds", "cost"], rows)
+    sheet.line("seconds: of the sessions that held these debates, and whatever else they held.", dim=True)

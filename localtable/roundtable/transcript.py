@@ -17,7 +17,7 @@ from localtable.roundtable.notes import Reading, notes
 from localtable.roundtable.page import Page, Said
 from localtable.roundtable.responses import Response
 from localtable.transcript import SCHEMA_VERSION, check, question_to_json
-from localtable.types import Letter, Question, Stop, Verdict
+from localtable.types import SOURCE, Letter, Question, Stop, Verdict
 
 FORMAT = "roundtable"
 PANEL = "AI Roundtable"
@@ -157,7 +157,7 @@ def _summary(reading: Reading) -> dict[str, Any] | None:
     if not (page.summary or page.arguments or page.turning_points):
         return None
     return {
-        "by": "source",
+        "by": SOURCE,
         "text": [{"sentence": paragraph, "turns": []} for paragraph in page.summary],
         "arguments": [_argument(reading, argument) for argument in page.arguments],
         "turning_points": [{"round": None, "seat": None, "sentence": point.text} for point in page.turning_points],

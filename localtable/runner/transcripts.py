@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
+from localtable.moderator.summary import summed_up
 from localtable.protocol import Condition, Debate, panel_on
 from localtable.runner.inputs import conditions_of
 from localtable.runner.manifest import build_manifest
@@ -17,7 +18,7 @@ from localtable.types import Influence, Transcript
 
 
 def to_transcript(run: Run, condition: Condition, debate: Debate, session: Mapping[str, Any]) -> Transcript:
-    """A debate as it stands, with its manifest.
+    """A debate as it stands, with its summary and its manifest.
 
     Args:
         run: The inputs.
@@ -25,7 +26,7 @@ def to_transcript(run: Run, condition: Condition, debate: Debate, session: Mappi
         debate: As far as it is.
         session: In which it ended.
     """
-    return Transcript(
+    transcript = Transcript(
         debate.question,
         panel_on(debate.question, condition.panel),
         debate.repeat,
@@ -34,10 +35,17 @@ def to_transcript(run: Run, condition: Condition, debate: Debate, session: Mappi
         condition=condition.name,
         manifest=build_manifest(run, condition, session, len(debate.question.options)),
     )
+    return summed_up(transcript)
 
 
 def finished_transcripts(store: Store, names: Collection[str] | None = None) -> Iterator[Transcript]:
-    """Every finished debate of a store, in the suite's order, one at a time.
+    """Every finished debate of a store, in the suite's order, one at a time; arguments as of `numbered_transcripts`."""
+    for _, transcript in numbered_transcripts(store, names):
+        yield transcript
+
+
+def numbered_transcripts(store: Store, names: Collection[str] | None = None) -> Iterator[tuple[int, Transcript]]:
+    """The same with each debate's number in the store.
 
     Args:
         store: Open for reading.
@@ -54,7 +62,7 @@ def finished_transcripts(store: Store, names: Collection[str] | None = None) -> 
         if names is not None and condition.name not in names:
             continue
         assert row.session is not None
-        yield to_transcript(run, condition, stored_debate(store, row, condition), sessions[row.session])
+        yield row.id, to_transcript(run, condition, stored_debate(store, row, condition), sessions[row.session])
 
 
 def stored_debate(store: Store, row: DebateRow, condition: Condition) -> Debate:

@@ -325,11 +325,11 @@ def test_pages_and_screens_say_who_is_scripted(tmp_path: Path, counts: str) -> N
     panel = panel_with(tmp_path, model_seat("Ada"), confederate("Cy", "B", counts=counts))
     transcript = hold(tmp_path, QUESTION, panel, script(tmp_path)).whole
     mark = "scripted confederate" if counts == "true" else "scripted confederate, no vote"
-    page = to_markdown(transcript)
+    page = to_markdown(to_json(transcript))
     assert "2 seats, 1 of them a scripted confederate" in page
     assert f"### Cy\n\n*{mark}* · Vote: **No**" in page
     screen = StringIO()
-    print_result(transcript, Console(file=screen, width=200))
+    print_result(to_json(transcript), Console(file=screen, width=200))
     (line,) = (line for line in screen.getvalue().splitlines() if line.startswith("Cy"))
     assert f"Cy     {mark}  " in line
 

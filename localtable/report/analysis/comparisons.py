@@ -4,65 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from localtable.analysis.findings import Analysis, Comparison
 from localtable.report.analysis.figures import NOTHING, Figures, bounds, number, value, with_bounds
-from localtable.report.analysis.tables import Row, heading, line, print_rows
+from localtable.report.analysis.sheet import Row, Sheet
 
 POINTS = "difference of shares"
 MOST = 12
 """Exploratory comparisons that are shown."""
 
 
-def print_controls(analysis: Analysis, figures: Figures, condition: str, console: Console) -> None:
+def print_controls(analysis: Analysis, figures: Figures, condition: str, sheet: Sheet) -> None:
     """A line for each condition that belongs to this debate, then the tests."""
     mine = [c.name for c in analysis.facts.conditions if c.debate == condition and c.name in analysis.asked.conditions]
     if not figures.some(("tokens_per_question",), condition=condition):
         return
-    heading(f"Controls and cost ({condition})", console)
-    _print_conditions(figures, mine, console)
+    sheet.heading(f"Controls and cost ({condition})")
+    _print_conditions(figures, mine, sheet)
     saved = figures.find("early_stop_savings", condition=condition, tokens="total")
     lost = figures.find("early_stop_regret", condition=condition)
     if saved is not None and saved.estimate.value is not None:
         points = (
             f", and cost {with_bounds(lost)} points" if lost is not None and lost.estimate.value is not None else ""
         )
-        line(f"Ending at the first unanimous round would save {with_bounds(saved)} % of tokens{points}.", console)
-    _print_families([test for test in analysis.tests if test.condition in mine], console)
+        sheet.line(f"Ending at the first unanimous round would save {with_bounds(saved)} % of tokens{points}.")
+    _print_families([test for test in analysis.tests if test.condition in mine], sheet)
 
 
-def _print_conditions(figures: Figures, conditions: Sequence[str], console: Console) -> None:
-    print_rows(
+def _print_conditions(figures: Figures, conditions: Sequence[str], sheet: Sheet) -> None:
+    sheet.rows(
         ["", "majority", "single", "drift", "changed", "generated", "tokens"],
         [Row(name, _cells(figures, name)) for name in conditions],
-        console,
     )
-    line(
+    sheet.line(
         "majority, single: right in the last round; drift, changed: last round against round 1; tokens: of a question,"
         " generated ones, and with those of prompts.",
-        console,
         dim=True,
     )
 
 
-def print_factors(analysis: Analysis, figures: Figures, console: Console) -> None:
+def print_factors(analysis: Analysis, figures: Figures, sheet: Sheet) -> None:
     """A sweep's variants, and its factors: level against level over all variants that differ in nothing else."""
     variants = [c.name for c in analysis.facts.conditions if c.is_debate and c.name in analysis.asked.conditions]
     if len(variants) < 2:
         return
-    heading("Variants and factors", console)
-    _print_conditions(figures, variants, console)
-    _print_families([test for test in analysis.tests if not test.condition], console)
-    line(f"What follows is of {variants[0]}; of another variant: --condition NAME.", console)
+    sheet.heading("Variants and factors")
+    _print_conditions(figures, variants, sheet)
+    _print_families([test for test in analysis.tests if not test.condition], sheet)
+    sheet.line(f"What follows is of {variants[0]}; of another variant: --condition NAME.")
 
 
-def _print_families(tests: Sequence[Comparison], console: Console) -> None:
+def _print_families(tests: Sequence[Comparison], sheet: Sheet) -> None:
     for family, title in (
         ("primary", "Primary comparisons (p adjusted by Holm)"),
         ("exploratory", "Exploratory comparisons (p adjusted by Benjamini and Hochberg)"),
     ):
-        _print_tests([test for test in tests if test.family == family], title, console)
+        _print_tests([test for test in tests if test.family == family], title, sheet)
 
 
 def _cells(figures: Figures, name: str) -> list[str]:
@@ -77,7 +73,7 @@ def _cells(figures: Figures, name: str) -> list[str]:
     ]
 
 
-def _print_tests(tests: Sequence[Comparison], title: str, console: Console) -> None:
+def _print_tests(tests: Sequence[Comparison], title: str, sheet: Sheet) -> None:
     shown = tests if len(tests) <= MOST else sorted(tests, key=lambda test: (test.p.p is None, test.p.p))[:MOST]
     rows = [
         Row(
@@ -95,10 +91,10 @@ def _print_tests(tests: Sequence[Comparison], title: str, console: Console) -> N
         if test.estimate.value is not None
     ]
     if rows:
-        line(title, console)
-        print_rows(["", "points", "95 %", "p", "adjusted", "detectable", ""], rows, console)
+        sheet.line(title)
+        sheet.rows(["", "points", "95 %", "p", "adjusted", "detectable", ""], rows)
     if len(shown) < len(tests):
-        line(f"The {MOST} with the smallest p; {len(tests) - MOST} more: --json, --csv.", console, dim=True)
+        sheet.line(f"The {MOST} with the smallest p; {len(tests) - MOST} more: --json, --csv.", dim=True)
 
 
 def _label(test: Comparison) -> str:
@@ -114,16 +110,15 @@ def _p(p: float | None) -> str:
     return "<0.001" if p < 0.0005 else f"{p:.3f}"
 
 
-def print_limits(analysis: Analysis, console: Console) -> None:
+def print_limits(analysis: Analysis, sheet: Sheet) -> None:
     """The differences that the primary tests would have missed."""
     primary = [test for test in analysis.tests if test.family == "primary" and test.detectable is not None]
-    heading("What the data can't show", console)
+    sheet.heading("What the data can't show")
     for test in primary:
         assert test.detectable is not None
-        line(
+        sheet.line(
             f"{test.name}: of true differences of {test.detectable * 100:.1f} points one in five would be missed, of"
             f" smaller ones more (n = {test.estimate.n:,}).",
-            console,
         )
     if not primary:
-        line("No primary comparison could be made.", console)
+        sheet.line("No primary comparison could be made.")
