@@ -49,10 +49,10 @@ def agreement_line(verdict: Verdict) -> str:
     return f"Agreement{when}" if verdict.agreement else f"No agreement{when}"
 
 
-def change_line(seat: str, old: str, new: str, number: int, persuaded_by: str | None) -> str:
-    """`Ada: Yes → No in round 2, persuaded by Bob`."""
-    by = f"persuaded by {persuaded_by}" if persuaded_by else "by its own reasoning"
-    return f"{seat}: {old} → {new} in round {number}, {by}"
+def change_line(seat: str, old: str, new: str, number: int, persuaded_by: str | None, *, asked: bool = True) -> str:
+    """`Ada: Yes → No in round 2, persuaded by Bob`; `asked` is False where nobody knows what the seat would say."""
+    reason = f", persuaded by {persuaded_by}" if persuaded_by else ", by its own reasoning" if asked else ""
+    return f"{seat}: {old} → {new} in round {number}{reason}"
 
 
 def written_by(summary: Summary) -> str | None:

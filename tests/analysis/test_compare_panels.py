@@ -25,7 +25,7 @@ from localtable.analysis.statistics.statistic import mean
 from localtable.protocol.votes import verdict
 from localtable.transcript import to_json
 from localtable.types import Ballot, Question, Stop, Transcript
-from tests.roundtable.pages import LUNCH, TEA, Said, read, render
+from tests.roundtable.copied_pages import LUNCH, TEA, Said, read, render
 
 
 def held(folder: Path, question: Question, votes: str, **changes: Any) -> dict[str, Any]:

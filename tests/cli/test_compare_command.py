@@ -17,7 +17,7 @@ from localtable.analysis.compare import compare as compare_panels
 from localtable.cli.panels import read_panel
 from localtable.report.analysis.terminal_sheet import TerminalSheet
 from localtable.report.comparison import lay_out
-from tests.roundtable.pages import LUNCH, Said, Told, read, render
+from tests.roundtable.copied_pages import LUNCH, Said, Told, read, render
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "docs/contracts.md"
 GLASS = Told(

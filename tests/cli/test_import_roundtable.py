@@ -11,7 +11,7 @@ import pytest
 from command_line import Command, Ended, run_command
 
 from localtable.transcript import check
-from tests.roundtable.pages import LUNCH, TEA, render
+from tests.roundtable.copied_pages import LUNCH, TEA, render
 
 
 @pytest.fixture

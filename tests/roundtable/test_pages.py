@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localtable.config import parse_question
+from localtable.report.html import debate_page
+from localtable.report.markdown import to_markdown
 from localtable.transcript import check
-from tests.roundtable.pages import LUNCH, TEA, Said, Told, notes_of, read, render, with_text, without_notes
+from tests.roundtable.copied_pages import LUNCH, TEA, Said, Told, notes_of, read, render, with_text, without_notes
 
 LAST = -1
 MOMENT_S = 10
@@ -116,6 +118,19 @@ def test_the_services_labels_have_their_places_among_ours(label: str, votes: str
     assert data["verdict"]["kind"] == kind
     assert data["rounds"][0]["number"] == data["panel"]["rounds"] == 1
     assert notes_of(data) == []
+
+
+def test_an_import_has_a_page_that_claims_no_more_than_it_knows() -> None:
+    for told in (LUNCH, TEA, replace(LUNCH, rounds=None, result=None)):
+        data = read(render(told))
+        markdown, page = to_markdown(data), debate_page(data)
+        assert "by its own reasoning" not in markdown + page
+        assert "was interrupted" not in markdown + page
+        assert "None" not in markdown
+        for said in told.responses:
+            assert said.name in page.replace("&#39;", "'")
+    assert "Birch-1.5 Pro: ? → On Fridays in round 2\n" in to_markdown(read(render(LUNCH)))
+    assert "As the imported page has it, not checked" in debate_page(read(render(LUNCH)))
 
 
 # ── polls and open questions ────────────────────────────────────────────────────────────────────────────────

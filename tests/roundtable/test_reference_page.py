@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from localtable.roundtable import parse_page
-from tests.roundtable.pages import LUNCH, render
+from tests.roundtable.copied_pages import LUNCH, render
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts/check_import.py"
