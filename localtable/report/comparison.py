@@ -173,5 +173,5 @@ def _spent(compared: Compared, sheet: Sheet) -> None:
         cells.append(NOTHING if spent.cost is None else f"{spent.cost:,.4f}")
         rows.append(Row(label if set(cells) != {NOTHING} else f"{label} (not known)", cells))
     sheet.heading("What it took, on common questions")
-    sheet.rows(["", "prompt tokens", "of them cached", "generated", "seconds", "cost"], rows)
+    sheet.rows(["side", "prompt tokens", "of them cached", "generated", "seconds", "cost"], rows)
     sheet.line("seconds: of the sessions that held these debates, and whatever else they held.", dim=True)
