@@ -134,3 +134,16 @@ def test_only_an_import_may_leave_open_what_every_run_knows(written: dict[str, A
     change(data)
     assert said in refused(check, data, "the file").message
     check({**data, "source": "import"}, "the file")
+
+
+def test_an_import_may_have_no_options_and_then_names_none(written: dict[str, Any]) -> None:
+    data = {**copy.deepcopy(written), "source": "import", "verdict": None, "summary": None, "turning_points": []}
+    data["question"] |= {"options": [], "answer": None}
+    for round_ in data["rounds"]:
+        round_["tally"] = None
+        for turn in round_["turns"]:
+            turn |= {"ballot": None}
+            del turn["ballot_before"]
+    check(data, "the file")
+    data["question"]["answer"] = "A"
+    assert "names option A; there are no options" in refused(check, data, "the file").message

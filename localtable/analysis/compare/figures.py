@@ -221,21 +221,27 @@ def _figures(questions: Sequence[Question]) -> Iterator[Figure]:
 
 def _agreement(questions: Sequence[Question], first: Panel, second: Panel) -> tuple[tuple[Estimate, ...], ...]:
     """Seat by seat: how often both vote alike; of several debates of a question over all pairs of them."""
-    import numpy as np
-
-    statistics = []
-    for one in first.seats:
-        for other in second.seats:
-            alike = np.zeros(len(questions))
-            both = np.zeros(len(questions), np.bool_)
-            for place, question in enumerate(questions):
-                ours, theirs = question.first.by_seat.get(one.name), question.second.by_seat.get(other.name)
-                if ours is not None and theirs is not None:
-                    alike[place], both[place] = float(ours @ theirs), True
-            statistics.append(mean(alike, both))
+    size = max(len(question.matched.options) for question in questions)
+    ours = _votes_by_seat([question.first for question in questions], first, size)
+    theirs = _votes_by_seat([question.second for question in questions], second, size)
+    statistics = [
+        mean((one * other).sum(axis=1), (one.any(axis=1) & other.any(axis=1))) for one in ours for other in theirs
+    ]
     found = bootstrap(statistics)
     width = len(second.seats)
     return tuple(tuple(found[row * width : (row + 1) * width]) for row in range(len(first.seats)))
+
+
+def _votes_by_seat(sides: Sequence[QuestionSide], panel: Panel, size: int) -> Floats:
+    """[seats, questions, options] shares of a seat's votes; all 0 where it has none."""
+    import numpy as np
+
+    votes = np.zeros((len(panel.seats), len(sides), size))
+    for place, seat in enumerate(panel.seats):
+        for row, side in enumerate(sides):
+            if (found := side.by_seat.get(seat.name)) is not None:
+                votes[place, row, : len(found)] = found
+    return votes
 
 
 def _accuracy(questions: Sequence[Question]) -> Iterator[AccuracyFigure]:
