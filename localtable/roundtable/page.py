@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from localtable.errors import ConfigError
 from localtable.roundtable.layout import Kind, Layout, find_layout
 from localtable.roundtable.lines import Line, paragraphs, read_lines, text_of
 from localtable.roundtable.responses import Response, choose_beginnings, read_responses
+from localtable.types import LETTERS
 
-_OPTION = re.compile(r"^(.+?) ?\(([0-9]{1,6}) votes?\)$", re.IGNORECASE)
+_OPTION = re.compile(
+    r"^(.+?) ?"
+    r"(?:\(([0-9]{1,6}) votes?(?:[,;]? ?[0-9.]{1,6} ?%)?\)|[—–:|·-] ?([0-9]{1,6}) votes?(?: ?\([0-9.]{1,6} ?%\))?)$",
+    re.IGNORECASE,
+)
+"""`Yes (2 votes)`, `Yes (2 votes, 33 %)`, `Yes — 2 votes`."""
+_LETTERED = re.compile(r"^([A-Z])[:.)] ?(.+)$")
 _AGREEMENT = re.compile(
     r"^(?:no )?(?:agreement|consensus)(?: was)?(?: reached)? after ([0-9]{1,3}) rounds?(?: of \w+)?\.?$", re.IGNORECASE
 )
@@ -172,27 +179,32 @@ class _Parts:
         self._left += more
         return Said(first.number, first.plain.partition(":")[2].strip())
 
-    def options(self) -> Iterator[ListedOption]:
+    def options(self) -> list[ListedOption]:
+        found = []
         for line in self._list("options"):
             counted = _OPTION.match(line.plain)
             if counted is not None:
-                yield ListedOption(line.number, counted[1], int(counted[2]))
+                found.append(ListedOption(line.number, counted[1], int(counted[2] or counted[3])))
             else:
-                yield ListedOption(line.number, line.plain, None)
+                found.append(ListedOption(line.number, line.plain, None))
+        lettered = [_LETTERED.match(option.text) for option in found]
+        if [match[1] if match else "" for match in lettered] != list(LETTERS[: len(found)]):
+            return found
+        return [replace(option, text=match[2]) for option, match in zip(found, lettered, strict=True) if match]
 
     def items(self, part: str) -> Iterator[Said]:
         for line in self._list(part):
             yield Said(line.number, line.plain)
 
     def _list(self, part: str) -> Iterator[Line]:
-        """The items of a list; of a list that has marks, lines without one are in no part."""
+        """The items of a list; one whose items are marked is over with the next line that is not."""
         lines = self.lines_of(part)
-        marked = any(line.bullet for line in lines)
-        for line in lines:
-            if line.bullet or not marked:
-                yield line
-            else:
-                self._left.append(line)
+        start, end = 0, len(lines)
+        if any(line.bullet for line in lines):
+            start = next(place for place, line in enumerate(lines) if line.bullet)
+            end = next((place for place in range(start, end) if not lines[place].bullet), end)
+        self._left += [*lines[:start], *lines[end:]]
+        yield from lines[start:end]
 
 
 def _agreement(line: Line) -> re.Match[str] | None:

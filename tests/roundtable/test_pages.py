@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from dataclasses import replace
@@ -188,6 +189,16 @@ COPIES: dict[str, Any] = {
         render(told).replace("Options\n", "Options:\n").replace("Summary\n", "Summary:\n")
     ),
     "headings in capitals": lambda told: render(told).replace("Model Responses", "MODEL RESPONSES"),
+    "options by letters": lambda told: (
+        render(told)
+        .replace("- Never (", "- A: Never (")
+        .replace("- On", "- B: On")
+        .replace("- Daily (", "- C: Daily (")
+    ),
+    "votes with shares": lambda told: (
+        render(told).replace(" votes)\n", " votes, 25 %)\n").replace("4 votes, 25 %", "4 votes")
+    ),
+    "votes behind a dash": lambda told: re.sub(r"(- .*) \((\d) votes\)", r"\1 — \2 votes", render(told)),
     "no bullets": lambda told: render(told).replace("\n- ", "\n"),
 }
 
@@ -215,15 +226,17 @@ def test_parts_may_stand_in_any_order(order: tuple[str, ...]) -> None:
 
 
 def test_what_is_in_no_part_is_kept_with_its_line() -> None:
-    text = f"AI Roundtable\nSign in\n{render(LUNCH)}\nShare this page"
+    text = f"AI Roundtable\nSign in\n{render(LUNCH)}\nMore questions\n- Is tea better?"
     data = read(text)
     assert data["manifest"]["import"]["unread"] == [
         {"line": 1, "text": "AI Roundtable"},
         {"line": 2, "text": "Sign in"},
-        {"line": text.count("\n") + 1, "text": "Share this page"},
+        {"line": text.count("\n"), "text": "More questions"},
+        {"line": text.count("\n") + 1, "text": "- Is tea better?"},
     ]
     last = text.count("\n") + 1
-    assert notes_of(data) == [f"in no part of the page: lines 1 'AI Roundtable', 2 'Sign in', {last} 'Share this page'"]
+    shown = f"1 'AI Roundtable', 2 'Sign in', {last - 1} 'More questions', {last} '- Is tea better?'"
+    assert notes_of(data) == [f"in no part of the page: lines {shown}"]
     assert without_notes(data) == without_notes(read(render(LUNCH)))
 
 
