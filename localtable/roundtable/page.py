@@ -96,6 +96,7 @@ def parse_page(text: str, where: str) -> Page:
     beginnings = [found for found in layout.beginnings if found.index < layout.responses_end]
     listed = {option.text: option.votes for option in options if option.votes is not None}
     chosen = choose_beginnings(beginnings, lines, most, listed, where)
+    begun = {beginning.index for beginning in chosen}
     parts.leave(layout.responses + 1, chosen[0].index)
     if not (question := text_of(parts.question)):
         raise ConfigError(
@@ -111,7 +112,7 @@ def parse_page(text: str, where: str) -> Page:
         result=result,
         options=options,
         responses=tuple(read_responses(chosen, lines, layout.responses_end)),
-        inside=tuple(found.line for found in beginnings if found not in chosen),
+        inside=tuple(found.line for found in beginnings if found.index not in begun),
         agreement=parts.agreement,
         rounds=parts.rounds,
         summary=tuple(paragraphs(parts.lines_of("summary"))),
