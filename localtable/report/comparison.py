@@ -46,16 +46,15 @@ def _count(count: int, noun: str) -> str:
 
 
 def lay_out(compared: Compared, sheet: Sheet) -> None:
-    """Put a comparison on a sheet, section by section."""
-    for question in _shown(compared.questions):
-        _question(question, sheet)
-    if len(compared.questions) > MOST_QUESTIONS:
-        more = len(compared.questions) - MOST_QUESTIONS
-        sheet.line(f"The {MOST_QUESTIONS} on which votes are farthest apart; {more:,} more: --json.", dim=True)
+    """Put a comparison on a sheet, section by section: a single question first, of several what they come to."""
+    if len(compared.questions) == 1:
+        _question(compared.questions[0], sheet)
     _figures(compared, sheet)
     _accuracy(compared, sheet)
     _agreement(compared, sheet)
     _spent(compared, sheet)
+    if len(compared.questions) > 1:
+        _each(compared.questions, sheet)
     if compared.notes:
         sheet.heading("Notes")
         for note in compared.notes:
@@ -65,10 +64,14 @@ def lay_out(compared: Compared, sheet: Sheet) -> None:
 # ── question by question ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _shown(questions: Sequence[Question]) -> Sequence[Question]:
-    if len(questions) <= MOST_QUESTIONS:
-        return questions
-    return sorted(questions, key=lambda question: -question.votes.total_variation)[:MOST_QUESTIONS]
+def _each(questions: Sequence[Question], sheet: Sheet) -> None:
+    """The questions on which votes are farthest apart, these first."""
+    ordered = sorted(questions, key=lambda question: -question.votes.total_variation)
+    for question in ordered[:MOST_QUESTIONS]:
+        _question(question, sheet)
+    if len(ordered) > MOST_QUESTIONS:
+        more = len(ordered) - MOST_QUESTIONS
+        sheet.line(f"The {MOST_QUESTIONS} on which votes are farthest apart; {more:,} more: --json.", dim=True)
 
 
 def _question(question: Question, sheet: Sheet) -> None:

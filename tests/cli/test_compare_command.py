@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from analyzed_stores import analysis_of, comparison, random_store
 from command_line import Command, Ended, run_command
 from rich.console import Console
 from store_builders import ASKED, exported
@@ -87,6 +88,18 @@ def test_two_conditions_of_a_store_are_compared(example: Path, compare: Command)
     assert data["matched"] == len(ASKED)
     both = figures(compare(example, example, "--condition", "votes-only", "--json", "-"))
     assert both["a"]["condition"] == both["b"]["condition"] == "votes-only"
+
+
+def test_an_accuracy_differs_by_what_an_analysis_says(tmp_path: Path, compare: Command) -> None:
+    store = random_store(tmp_path / "run", number=14, repeats=1)
+    data = figures(compare(store, store, "--condition", "debate", "--condition", "solo-revise", "--json", "-"))
+    for found in data["accuracy"]:
+        wanted = comparison(analysis_of(store), f"{found['name']}: debate − solo-revise")
+        difference = found["difference"]
+        assert difference["value"] == pytest.approx(wanted.estimate.value)
+        assert difference["low"] == pytest.approx(wanted.estimate.low)
+        assert (difference["high"], difference["n"]) == (pytest.approx(wanted.estimate.high), wanted.estimate.n)
+        assert found["test"]["p"] == wanted.p.p
 
 
 def test_what_is_failed_or_open_in_a_store_is_counted(mixed: Path, compare: Command) -> None:
