@@ -10,6 +10,7 @@ Debates come from the synthetic store of bench_tally.py, with questions of 180 c
 from __future__ import annotations
 
 import argparse
+import shutil
 import sqlite3
 import statistics
 import sys
@@ -49,9 +50,14 @@ PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0].startTi
 
 
 def store_of(folder: Path, debates: int, seats: int, rounds: int, options: int) -> Path:
-    """A finished run whose questions are as long as those of published sets."""
+    """A finished run of bench_tally.py."""
     path = folder / f"{debates}.db"
     write_store(path, argparse.Namespace(debates=debates, seats=seats, rounds=rounds, options=options))
+    return with_longer_questions(path)
+
+
+def with_longer_questions(path: Path) -> Path:
+    """The same with questions as long as those of published sets."""
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(
             "UPDATE questions SET question = substr(?1 || ' ' || name || '? ' || ?1, 1, 180)", (QUESTION,)
@@ -96,6 +102,7 @@ def describe(browser: Browser, path: Path) -> tuple[str, float, float]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--debates", type=int, default=10_000, help="of the index")
+    parser.add_argument("--store", type=Path, help="what `bench_tally.py --keep` has left, in place of a new store")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, launched() as browser:
         folder = Path(name)
@@ -109,7 +116,10 @@ def main() -> int:
         single = folder / "run.html"
         speed, *_ = describe(browser, single)
         print(f"1,000 debates of 4 seats × 2 rounds in one file: {megabytes(single):.1f} MB, {wrote:.0f} s; {speed}")
-        large = store_of(folder, arguments.debates, 6, 3, 10)
+        if arguments.store is None:
+            large = store_of(folder, arguments.debates, 6, 3, 10)
+        else:
+            large = with_longer_questions(Path(shutil.copy(arguments.store, folder / "large.db")))
         began = time.perf_counter()
         with build_report(large, ()) as (report, _):
             write_folder(folder / "out", report, ())
@@ -117,7 +127,7 @@ def main() -> int:
         index = folder / "out" / "index.html"
         index_mb = megabytes(index)
         speed, paint, slowest = describe(browser, index)
-        print(f"index of {arguments.debates:,} debates: {index_mb:.1f} MB, {wrote:.0f} s; {speed}")
+        print(f"index of {len(report.index):,} debates: {index_mb:.1f} MB, {wrote:.0f} s; {speed}")
         print(f"at most {INDEX_MB:.0f} MB, first paint {PAINT_S} s, filter {FILTER_S * 1e3:.0f} ms")
     return 0 if size < DEBATE_MB and index_mb < INDEX_MB and paint < PAINT_S and slowest < FILTER_S else 1
 

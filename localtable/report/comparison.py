@@ -58,7 +58,7 @@ def lay_out(compared: Compared, sheet: Sheet) -> None:
     if compared.notes:
         sheet.heading("Notes")
         for note in compared.notes:
-            sheet.line(note)
+            sheet.line(f"- {note}")
 
 
 # ── question by question ────────────────────────────────────────────────────────────────────────────────────

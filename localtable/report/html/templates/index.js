@@ -4,7 +4,7 @@
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("data").textContent);
   const at = Object.fromEntries(data.columns.map((name, place) => [name, place]));
-  const PAGE = 100;
+  const PAGE = 25;
   const verdict = (row) => {
     const right = row[at.right];
     return right === null ? "" : right === 1 ? "right" : right === 0 ? "wrong" : "tied";
