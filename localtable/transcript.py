@@ -350,6 +350,7 @@ def _confederate_to_json(seat: Confederate) -> dict[str, Any]:
         "counts": seat.counts,
         "together": seat.together,
         "poses_as": seat.poses_as,
+        "confidence": seat.confidence,
     }
 
 

@@ -5,7 +5,7 @@ Pure data: no validation (that is `config`'s), no I/O, no identity. Sizes carry 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -264,6 +264,8 @@ class Confederate:
     """Whether its wrong option is that of the debate's other confederates, not one drawn for itself."""
     poses_as: str | None = None
     """The model that it is shown as, where seats go by their models' names."""
+    confidence: float = 1.0
+    """What its vote has of the probability, shown where confidence is; the other options share the rest."""
 
     @property
     def model_id(self) -> str:
@@ -382,12 +384,15 @@ class Variant:
 
 
 def variant_name(levels: Mapping[str, str]) -> str:
-    """`names=neutral,rounds=3`: a factor goes by the last part of its name, where no other has the same."""
-    short = [factor.rpartition(".")[2] for factor in levels]
-    return ",".join(
-        f"{last if short.count(last) == 1 else factor}={level}"
-        for last, (factor, level) in zip(short, levels.items(), strict=True)
-    )
+    """`names=neutral,rounds=3`."""
+    short = short_factors(levels)
+    return ",".join(f"{short[factor]}={level}" for factor, level in levels.items())
+
+
+def short_factors(factors: Iterable[str]) -> dict[str, str]:
+    """By factor what it is called: the last part of its name, where no other has the same."""
+    last = {factor: factor.rpartition(".")[2] for factor in factors}
+    return {factor: short if list(last.values()).count(short) == 1 else factor for factor, short in last.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,6 +418,10 @@ class Sweep:
     """Which variants have the controls."""
     repeats: int = 1
     primary: tuple[PrimaryContrast, ...] = ()
+
+
+MAX_TURNS_UNASKED = 50_000
+"""Of a sweep: more are held only where somebody says so; some seven hours at two turns a second."""
 
 
 # ── what a run gives ────────────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ Debates come from the synthetic store of bench_tally.py, with questions of 180 c
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sqlite3
 import statistics
@@ -36,6 +37,9 @@ DEBATE_MB, INDEX_MB, PAINT_S, FILTER_S = 1.5, 10.0, 2.0, 0.2
 QUESTION = (
     "Which of these is what most people who work on it would say if they were asked today, and asked again in a year"
 )
+FACTS: dict[str, object] = {
+    name: {} for name in ("versions", "engines", "device", "templates", "labels", "load_seconds")
+} | {"engine_reason": ""}
 QUERIES = ("which", "question 77", "q1234", "plurality option c", "no such text", "")
 REPEATS = 5
 FILTER = """(text) => {
@@ -53,15 +57,16 @@ def store_of(folder: Path, debates: int, seats: int, rounds: int, options: int) 
     """A finished run of bench_tally.py."""
     path = folder / f"{debates}.db"
     write_store(path, argparse.Namespace(debates=debates, seats=seats, rounds=rounds, options=options))
-    return with_longer_questions(path)
+    return completed(path)
 
 
-def with_longer_questions(path: Path) -> Path:
-    """The same with questions as long as those of published sets."""
+def completed(path: Path) -> Path:
+    """The same with questions as long as those of published sets, and with what a session says of itself."""
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(
             "UPDATE questions SET question = substr(?1 || ' ' || name || '? ' || ?1, 1, 180)", (QUESTION,)
         )
+        connection.execute("UPDATE sessions SET facts = ?", (json.dumps(FACTS),))
     return path
 
 
@@ -119,7 +124,7 @@ def main() -> int:
         if arguments.store is None:
             large = store_of(folder, arguments.debates, 6, 3, 10)
         else:
-            large = with_longer_questions(Path(shutil.copy(arguments.store, folder / "large.db")))
+            large = completed(Path(shutil.copy(arguments.store, folder / "large.db")))
         began = time.perf_counter()
         with build_report(large, ()) as (report, _):
             write_folder(folder / "out", report, ())

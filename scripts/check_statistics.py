@@ -70,14 +70,14 @@ def share_of_single_ballots(rng: Rng, studies: int, n: int, p: float, name: str)
 
 
 def share_of_seats(rng: Rng, studies: int, n: int, p: float, name: str, correlation: float) -> Studies:
-    right = rng.binomial(SEATS, rates(rng, p, correlation, (studies, n)))
+    right: Array = rng.binomial(SEATS, rates(rng, p, correlation, (studies, n)))
     return Studies(bootstrap([ratio(study, np.full(n, SEATS)) for study in right], name=name), p)
 
 
 def share_of_the_wrong(rng: Rng, studies: int, n: int, p: float, name: str, wrong: float = 0.4) -> Studies:
     """A correction rate: seats that are right in the end, of those that were wrong, whose number varies."""
-    at_first = rng.binomial(SEATS, rates(rng, wrong, 0.3, (studies, n)))
-    corrected = rng.binomial(at_first, rates(rng, p, 0.3, (studies, n)))
+    at_first: Array = rng.binomial(SEATS, rates(rng, wrong, 0.3, (studies, n)))
+    corrected: Array = rng.binomial(at_first, rates(rng, p, 0.3, (studies, n)))
     return Studies(bootstrap([ratio(*study) for study in zip(corrected, at_first, strict=True)], name=name), p)
 
 
@@ -88,15 +88,15 @@ def twins(rng: Rng, studies: int, n: int, p: float) -> tuple[Array, Array]:
 
 
 def paired_difference(rng: Rng, studies: int, n: int, p: float, name: str) -> Studies:
-    first, second = (rng.binomial(SEATS, chance) / SEATS for chance in twins(rng, studies, n, p))
+    first, second = (np.asarray(rng.binomial(SEATS, chance) / SEATS) for chance in twins(rng, studies, n, p))
     return Studies(bootstrap([mean_difference(*study) for study in zip(first, second, strict=True)], name=name), 0.0)
 
 
 def difference_of_the_wrong(rng: Rng, studies: int, n: int, p: float, name: str) -> Studies:
     """Correction rates of two conditions, whose seats were wrong in different numbers."""
-    at_first = [rng.binomial(SEATS, rates(rng, 0.4, 0.3, (studies, n))) for _ in range(2)]
+    at_first: list[Array] = [rng.binomial(SEATS, rates(rng, 0.4, 0.3, (studies, n))) for _ in range(2)]
     sides = [
-        [ratio(*study) for study in zip(rng.binomial(among, chance), among, strict=True)]
+        [ratio(*study) for study in zip(np.asarray(rng.binomial(among, chance)), among, strict=True)]
         for among, chance in zip(at_first, twins(rng, studies, n, p), strict=True)
     ]
     return Studies(bootstrap([difference(*both) for both in zip(*sides, strict=True)], name=name), 0.0)
@@ -244,7 +244,8 @@ def any_of_ten(rng: Rng, studies: int, n: int, name: str) -> list[bool]:
     """A family of ten contrasts with one baseline, adjusted by Holm: any rejection is one too many."""
     base = rng.binomial(SEATS, rates(rng, 0.6, 0.3, (studies, n, 1)))
     others = rng.binomial(SEATS, rates(rng, 0.6, 0.3, (studies, n, 10)))
-    tests = sign_flip(((others - base) / SEATS).swapaxes(0, 1).reshape(n, -1), name=name)
+    differences = np.asarray((others - base) / SEATS)
+    tests = sign_flip(differences.swapaxes(0, 1).reshape(n, -1), name=name)
     families = [tests[start : start + 10] for start in range(0, len(tests), 10)]
     return [min(p for p in holm([test.p for test in family]) if p is not None) <= 0.05 for family in families]
 

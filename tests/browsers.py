@@ -26,6 +26,10 @@ FLAGS = (
 )
 
 
+PATIENCE_MS = 120_000
+"""To the end of a page's load, on a machine that has other work."""
+
+
 @lru_cache(maxsize=1)
 def find_browser() -> str | None:
     """The path of a Chromium that runs; None where there is none."""
@@ -106,7 +110,7 @@ def opened(browser: Browser, path: Path, *, width: int = 1280, height: int = 900
         found.page.on("dialog", dismiss)
         found.page.on("console", lambda message: found.said.append(message.text))
         found.page.on("pageerror", lambda error: found.said.append(str(error)))
-        found.page.goto(f"{address}#{anchor}" if anchor else address)
+        found.page.goto(f"{address}#{anchor}" if anchor else address, timeout=PATIENCE_MS)
         yield found
     finally:
         context.close()

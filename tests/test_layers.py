@@ -26,7 +26,7 @@ LEVELS = (
 """The design's levels: a room imports from lower ones and from itself."""
 
 EXCEPTIONS = {
-    ("report", "api"): "the API gives the result line that the command prints",
+    ("report", "api"): "the API reads a store and gives the result line as the commands do",
     ("errors", "loading"): "the reader of files says what is wrong with them",
     ("errors", "whole_file"): "their writer does, too",
 }

@@ -81,10 +81,10 @@ def build_report(
     from localtable.analysis.rules import tally as tally_condition
     from localtable.analysis.run_facts import read_facts
     from localtable.analysis.table import load_table
-    from localtable.cli.stored import held_run
     from localtable.report.html.run import RunReport
     from localtable.report.html.timeline import read_timeline
     from localtable.report.run_index import read_index
+    from localtable.report.stored import held_run
     from localtable.runner import numbered_transcripts
     from localtable.runner.inputs import choose_conditions
     from localtable.transcript import to_json

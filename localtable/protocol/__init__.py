@@ -9,7 +9,7 @@ from localtable.protocol.conditions import (
     cards_of,
     debate_of,
 )
-from localtable.protocol.confederates import panel_on, scripted_vote, statement_for
+from localtable.protocol.confederates import panel_on, scripted_distribution, scripted_vote, statement_for
 from localtable.protocol.debate import Debate, build_round, peers_read, read_under
 from localtable.protocol.turn import Draft, Text, Vote, next_step
 
@@ -30,6 +30,7 @@ __all__ = [
     "panel_on",
     "peers_read",
     "read_under",
+    "scripted_distribution",
     "scripted_vote",
     "statement_for",
 ]

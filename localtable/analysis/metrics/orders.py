@@ -95,6 +95,23 @@ class Reordered:
         """[ballots] distance of the pool's vote from that of the question's own order."""
         return total_variation(self._pooled_vote(self._every_order), self._votes[:, 0])
 
+    def right_under_some_not_all(self, answer: Integers) -> Floats:
+        """How right a ballot's vote is under its best order − under its worst.
+
+        Args:
+            answer: [ballots] the right option.
+
+        Returns:
+            [ballots] 1 where some orders vote for it and some don't, 0 where all or none do; between, of shared places.
+        """
+        import numpy as np
+
+        right = np.take_along_axis(self._votes, answer[:, None, None], axis=2)[:, :, 0]
+        best = right.max(axis=1, initial=0.0)
+        worst = np.where(self._every_order, right, 1.0).min(axis=1, initial=1.0)
+        found: Floats = best - worst
+        return found
+
     def distances(self) -> Iterator[tuple[str, Floats]]:
         """Distances of votes under other orders: of single ones, of halves, of all with all but one; [ballots]."""
         import numpy as np

@@ -6,7 +6,7 @@ looked at.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from localtable.analysis.statistics.statistic import Statistic, mean
 
@@ -43,11 +43,6 @@ def brier_multiclass(distributions: Floats, answers: Integers, present: Flags | 
 
     truth = answers[:, None] == np.arange(distributions.shape[1])
     return mean(((distributions - truth) ** 2).sum(axis=1), present, high=2.0)
-
-
-def share_above(confidences: Floats, present: Flags | None = None, threshold: float = NEARLY_CERTAIN) -> Statistic:
-    """Share of rows with p above a threshold."""
-    return mean(confidences > threshold, present)
 
 
 def equal_width_edges(num_bins: int = NUM_BINS) -> Floats:
@@ -109,37 +104,3 @@ def _ece(sums: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         error: Floats = np.abs(sums[..., 1:]).sum(axis=-1) / sums[..., 0]
     return error
-
-
-class Bin(NamedTuple):
-    """One line of a reliability table."""
-
-    low: float
-    """Exclusive, but in the first bin."""
-    high: float
-    n: int
-    """Rows in it."""
-    confidence: float
-    """Their mean."""
-    accuracy: float
-    """The share of them that is right."""
-
-
-def reliability(confidences: Floats, correct: Flags, edges: Floats) -> list[Bin]:
-    """What a reliability diagram shows (Guo et al. 2017, §2): bins without a row are left out.
-
-    Args:
-        confidences: [rows] all present.
-        correct: [rows]
-        edges: [bins + 1]
-    """
-    import numpy as np
-
-    bins = bin_of(confidences, edges)
-    counts, sure, right = (
-        np.bincount(bins, weights, len(edges) - 1) for weights in (None, confidences, correct.astype(np.float64))
-    )
-    return [
-        Bin(float(edges[b]), float(edges[b + 1]), int(counts[b]), sure[b] / counts[b], right[b] / counts[b])
-        for b in np.flatnonzero(counts).tolist()
-    ]

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from localtable.analysis.findings import Analysis, Comparison
+from localtable.analysis.notes import NOT_TESTED
 from localtable.report.analysis.figures import NOTHING, Figures, bounds, number, value, with_bounds
 from localtable.report.analysis.sheet import Row, Sheet
 
 POINTS = "difference of shares"
 MOST = 12
 """Exploratory comparisons that are shown."""
+SIGNIFICANT, STAR = 0.05, "*"
+PRIMARY = "Primary comparisons (p adjusted by Holm)"
+EXPLORATORY = "Exploratory comparisons (p adjusted by Benjamini and Hochberg)"
+_SHORT: Mapping[str, str] = {
+    "majority_accuracy": "majority",
+    "individual_accuracy": "single",
+    "unanimity_rate": "agree",
+    "change_rate": "changed",
+    "martingale_drift": "drift",
+    "correction_rate": "w → r",
+    "vulnerability": "r → w",
+}
+"""What a metric that conditions are compared by is called in a column."""
 
 
 def print_controls(analysis: Analysis, figures: Figures, condition: str, sheet: Sheet) -> None:
@@ -42,22 +56,71 @@ def _print_conditions(figures: Figures, conditions: Sequence[str], sheet: Sheet)
     )
 
 
+def print_answer(analysis: Analysis, sheet: Sheet) -> None:
+    """What a sweep was made for, before anything else is said; nothing of a plain suite, which has a page's order."""
+    sweep = analysis.facts.run.sweep
+    if sweep is None:
+        return
+    sheet.heading("What the sweep is for")
+    if not sweep["primary"]:
+        sheet.line("It names no primary comparison: all that follows is exploratory.")
+    _print_tests([test for test in analysis.tests if test.family == "primary"], PRIMARY, sheet)
+    for note in analysis.notes:
+        if note.startswith(NOT_TESTED):
+            sheet.line(f"{note[:1].upper()}{note[1:]}.")
+
+
 def print_factors(analysis: Analysis, figures: Figures, sheet: Sheet) -> None:
-    """A sweep's variants, and its factors: level against level over all variants that differ in nothing else."""
-    variants = [c.name for c in analysis.facts.conditions if c.is_debate and c.name in analysis.asked.conditions]
+    """A sweep's factors, level against level over all variants that differ in nothing else; then its variants."""
+    variants = [name for name in _debates(analysis) if name in analysis.asked.conditions]
     if len(variants) < 2:
         return
-    sheet.heading("Variants and factors")
+    sheet.heading("Factors")
+    of_factors = [test for test in analysis.tests if not test.condition]
+    _print_differences(of_factors, sheet)
+    _print_tests([test for test in of_factors if test.family == "exploratory"], EXPLORATORY, sheet)
+    sheet.heading("Variants")
     _print_conditions(figures, variants, sheet)
-    _print_families([test for test in analysis.tests if not test.condition], sheet)
-    sheet.line(f"What follows is of {variants[0]}; of another variant: --condition NAME.")
+    first = next(
+        row.name for row, c in zip(analysis.facts.run.variants, _debates(analysis), strict=True) if c in variants
+    )
+    sheet.line(f"What follows is of {variants[0]}; of another variant: --condition and its name, as {first!r}.")
+
+
+def _debates(analysis: Analysis) -> list[str]:
+    """In the order of a sweep's variants."""
+    return [c.name for c in analysis.facts.conditions if c.is_debate]
+
+
+def _print_differences(tests: Sequence[Comparison], sheet: Sheet) -> None:
+    """All differences of levels at a glance: a row for each two levels, a column for each metric."""
+    found = {(_levels(test), test.metric): test for test in tests}
+    rows = [
+        Row(levels, [_difference(found.get((levels, metric))) for metric in _SHORT])
+        for levels in dict.fromkeys(levels for levels, _ in found)
+    ]
+    if rows:
+        sheet.rows(["points", *_SHORT.values()], rows)
+        sheet.line(
+            "majority, single: that are right; agree: all seats do; w → r: of seats that were wrong, those that are"
+            f" right in the end; r → w: the other way. {STAR}: adjusted p below 5 %.",
+            dim=True,
+        )
+
+
+def _levels(test: Comparison) -> str:
+    return f"{test.first} − {test.second}"
+
+
+def _difference(test: Comparison | None) -> str:
+    if test is None:
+        return NOTHING
+    star = STAR if test.p_adjusted is not None and test.p_adjusted < SIGNIFICANT else ""
+    return f"{number(test.estimate.value, POINTS)}{star}"
 
 
 def _print_families(tests: Sequence[Comparison], sheet: Sheet) -> None:
-    for family, title in (
-        ("primary", "Primary comparisons (p adjusted by Holm)"),
-        ("exploratory", "Exploratory comparisons (p adjusted by Benjamini and Hochberg)"),
-    ):
+    for family, title in (("primary", PRIMARY), ("exploratory", EXPLORATORY)):
         _print_tests([test for test in tests if test.family == family], title, sheet)
 
 
@@ -112,13 +175,18 @@ def _p(p: float | None) -> str:
 
 def print_limits(analysis: Analysis, sheet: Sheet) -> None:
     """The differences that the primary tests would have missed."""
-    primary = [test for test in analysis.tests if test.family == "primary" and test.detectable is not None]
+    primary = [test for test in analysis.tests if test.family == "primary"]
     sheet.heading("What the data can't show")
     for test in primary:
-        assert test.detectable is not None
-        sheet.line(
-            f"{test.name}: of true differences of {test.detectable * 100:.1f} points one in five would be missed, of"
-            f" smaller ones more (n = {test.estimate.n:,}).",
-        )
+        n = f"n = {test.estimate.n:,}"
+        if test.estimate.value is None:
+            sheet.line(f"{test.name}: no figure: {test.estimate.reason}.")
+        elif test.detectable is None:
+            sheet.line(f"{test.name}: no question differs, so that nothing says what could have been found ({n}).")
+        else:
+            sheet.line(
+                f"{test.name}: of true differences of {test.detectable * 100:.1f} points one in five would be missed,"
+                f" of smaller ones more ({n}).",
+            )
     if not primary:
         sheet.line("No primary comparison could be made.")

@@ -10,7 +10,7 @@ from rich.text import Text
 from localtable.analysis.findings import Analysis
 from localtable.analysis.metrics.metric import Metric
 from localtable.report.analysis.listing import print_findings
-from localtable.report.analysis.terminal_sheet import TerminalSheet, plain
+from localtable.report.analysis.terminal_sheet import TerminalSheet, plain, roomy
 
 _BALLOTS = {
     "counting": "the ballot that counts: after the statement, unless the panel says `at: before`",
@@ -24,8 +24,8 @@ _BALLOTS = {
 
 def print_explanation(metric: Metric, analysis: Analysis, console: Console) -> None:
     """Print a metric's definition and all its figures, with what they were computed by."""
+    console = roomy(console)
     sheet = TerminalSheet(console)
-    console = sheet.console
     findings = [finding for finding in analysis.findings if finding.metric is metric]
     console.print(Text(metric.name, style="bold"))
     for name, text in (

@@ -23,12 +23,15 @@ def plain(text: str) -> str:
     return printable(one_line(text))
 
 
+def roomy(console: Console) -> Console:
+    """The same console; of no terminal one that is wide, since nothing has to fit into a width there."""
+    return console if console.is_terminal else Console(file=console.file, width=WIDE, highlight=False)
+
+
 class TerminalSheet:
-    """A terminal, or a file that has room."""
+    """A terminal, or a file."""
 
     def __init__(self, console: Console) -> None:
-        if not console.is_terminal:  # nothing has to fit into a width there
-            console = Console(file=console.file, width=WIDE, highlight=False)
         self.console = console
 
     def heading(self, text: str) -> None:
