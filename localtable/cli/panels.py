@@ -31,8 +31,8 @@ def read_panel(path: Path, wanted: str | None) -> Panel:
 
 def _of_store(path: Path, wanted: str | None) -> Panel:
     from localtable.analysis.compare import PanelReader
-    from localtable.cli.stored import held_run
     from localtable.protocol import DEBATE
+    from localtable.report.stored import held_run
     from localtable.runner import finished_transcripts
     from localtable.runner.inputs import choose_conditions
     from localtable.store.reading import count_states
