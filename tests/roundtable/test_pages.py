@@ -21,6 +21,7 @@ from tests.roundtable.copied_pages import LUNCH, TEA, Said, Told, notes_of, read
 
 LAST = -1
 MOMENT_S = 10
+"""Of this process: other programs on this machine are no fault of ours."""
 
 
 def turns_of(data: dict[str, Any]) -> list[dict[str, Any]]:
@@ -419,14 +420,14 @@ def test_a_page_that_is_cut_off_keeps_what_it_has_and_says_what_is_missing() -> 
 
 
 def test_a_huge_page_is_read_in_a_moment() -> None:
-    began = time.monotonic()
+    began = time.process_time()
     long = with_text(LUNCH, 2, "word " * 400_000 + "\n" + "I end with\nVote: Nobody\n" * 40_000 + "So.")
     says_what_it_says(read(render(long)), long)
     assert len(notes_of(read(render(long)))) == 1
     nothing_tells = render(replace(long, summary=(), arguments=(), turning_points=(), options=(), result=None))
     assert "places read like the beginning" in refused(read, nothing_tells.replace("Alder 2 asks", "It asks")).message
     says_what_it_says(read(render(with_text(LUNCH, 2, "x" * 2_000_000))), with_text(LUNCH, 2, "x" * 2_000_000))
-    assert time.monotonic() - began < MOMENT_S
+    assert time.process_time() - began < MOMENT_S
 
 
 # ── any page ────────────────────────────────────────────────────────────────────────────────────────────────
