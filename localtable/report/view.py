@@ -78,6 +78,17 @@ class TurnView:
         return found
 
     @property
+    def changed(self) -> bool:
+        """Whether the seat changed its mind; where nobody votes an import's own word for it."""
+        return self.change is not None or (self.vote is None and bool(self.data.get("changed_mind")))
+
+    @property
+    def answer(self) -> str | None:
+        """In place of a vote, where an import's question had no options."""
+        found: str | None = self.data.get("answer")
+        return found
+
+    @property
     def ballot(self) -> Mapping[str, Any]:
         """As the transcript has it; empty where an import says nothing of it."""
         return self.data["ballot"] or {}

@@ -132,6 +132,11 @@ def test_an_import_has_a_page_that_claims_no_more_than_it_knows() -> None:
         for said in told.responses:
             assert said.name in page.replace("&#39;", "'")
     assert "Birch-1.5 Pro: ? → On Fridays in round 2\n" in to_markdown(read(render(LUNCH)))
+    for page in (to_markdown(read(render(TEA))), debate_page(read(render(TEA)))):
+        for said in ("It is for waking up.", "Caffeine does it.", "Tea is for company.", "changed mind"):
+            assert said in page
+        assert "Options" not in page
+        assert "**not known" not in page and ">not known</span>" not in page
     assert "As the imported page has it, not checked" in debate_page(read(render(LUNCH)))
 
 
