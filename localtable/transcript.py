@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     Test = Callable[[Any], bool]
 
 SCHEMA_VERSION = 1
+MAX_TRANSCRIPT_BYTES = 256 * 1024 * 1024
+"""A debate of 64 seats and 100 rounds at 1,000 tokens a turn."""
 PARTS = ("thinking", "statement", "ballot")
 SUM_TOLERANCE = 1e-6
 MAX_TRANSCRIPT_BYTES = 256 * 1024 * 1024
@@ -282,7 +284,7 @@ def to_data(transcript: Transcript) -> dict[str, Any]:
         "repeat": transcript.repeat,
         "rounds": [_round_to_json(round_) for round_ in transcript.rounds],
         "verdict": _verdict_to_json(transcript),
-        "turning_points": [_turning_point_to_json(point) for point in transcript.turning_points],
+        "turning_points": [turning_point_to_json(point) for point in transcript.turning_points],
         "summary": None if transcript.summary is None else summary_to_json(transcript.summary),
         "source": transcript.source,
         "condition": transcript.condition,
@@ -302,6 +304,11 @@ def question_to_json(question: Question) -> dict[str, Any]:
     }
 
 
+def question_from_json(data: Mapping[str, Any]) -> Question:
+    """The way back."""
+    return Question(**{**data, "options": tuple(data["options"]), "tags": tuple(data["tags"])})
+
+
 def panel_to_json(panel: Panel) -> dict[str, Any]:
     """A panel as plain data, every default written out; `config.parse_panel` reads it back."""
     return {
@@ -314,7 +321,7 @@ def panel_to_json(panel: Panel) -> dict[str, Any]:
         "ballot": _ballot_rule_to_json(panel.ballot),
         "engine": dict(panel.engine),
         "stop": {"when": panel.stop.when, "share": panel.stop.share if panel.stop.when == "threshold" else None},
-        "moderator": panel.moderator,
+        "moderator": None if panel.moderator is None else panel.moderator.id,
         "seed": panel.seed,
     }
 
@@ -448,7 +455,8 @@ def _verdict_to_json(transcript: Transcript) -> dict[str, Any] | None:
     }
 
 
-def _turning_point_to_json(point: TurningPoint) -> dict[str, Any]:
+def turning_point_to_json(point: TurningPoint) -> dict[str, Any]:
+    """A turning point as plain data."""
     without = point.verdict_without
     return {
         "round": point.round,

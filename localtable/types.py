@@ -352,7 +352,8 @@ class Panel:
     ballot: BallotRule = BallotRule()
     engine: Mapping[str, Any] = field(default_factory=dict)
     stop: Stop = Stop()
-    moderator: str | None = None
+    moderator: Card | None = None
+    """Who sums the debate up when it has ended; None: templates do."""
     seed: int = 0
 
     @property
@@ -601,6 +602,8 @@ class TurnPlace(NamedTuple):
     seat: str
 
 
+SUMMARY_STEP = "summary"
+"""The step of a moderator's requests."""
 SummaryPart = Literal["text", "arguments", "turning_points"]
 TEMPLATE = "template"
 """Who has written a summary that no model wrote."""

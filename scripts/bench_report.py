@@ -19,6 +19,7 @@ import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from bench_tally import write_store
 from playwright.sync_api import Browser
@@ -37,9 +38,10 @@ DEBATE_MB, INDEX_MB, PAINT_S, FILTER_S = 1.5, 10.0, 2.0, 0.2
 QUESTION = (
     "Which of these is what most people who work on it would say if they were asked today, and asked again in a year"
 )
-FACTS: dict[str, object] = {
-    name: {} for name in ("versions", "engines", "device", "templates", "labels", "load_seconds")
-} | {"engine_reason": ""}
+FACTS: dict[str, Any] = {
+    **{name: {} for name in ("versions", "engines", "device", "templates", "labels", "load_seconds")},
+    "engine_reason": "",
+}
 QUERIES = ("which", "question 77", "q1234", "plurality option c", "no such text", "")
 REPEATS = 5
 FILTER = """(text) => {

@@ -141,14 +141,6 @@ _ALL = (
         pages="371--386",
     ),
     _book(
-        "davison1997bootstrap",
-        "Davison, A. C. and Hinkley, D. V.",
-        "Bootstrap Methods and Their Application",
-        "Cambridge University Press",
-        1997,
-        "Davison & Hinkley 1997",
-    ),
-    _book(
         "efron1993bootstrap",
         "Efron, Bradley and Tibshirani, Robert J.",
         "An Introduction to the Bootstrap",
@@ -163,6 +155,17 @@ _ALL = (
         "SIAM",
         1982,
         "Efron 1982",
+    ),
+    _article(
+        "leone1961folded",
+        "Leone, F. C. and Nelson, L. S. and Nottingham, R. B.",
+        "The Folded Normal Distribution",
+        "Technometrics",
+        1961,
+        "Leone et al. 1961",
+        volume="3",
+        number="4",
+        pages="543--550",
     ),
     _article(
         "wilson1927",

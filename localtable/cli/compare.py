@@ -74,10 +74,10 @@ def _output(text: str | None, taken: Sequence[Path], option: str) -> Path | None
 def _print(compared: Compared) -> None:
     from rich.console import Console
 
-    from localtable.report.analysis.terminal_sheet import TerminalSheet
+    from localtable.report.analysis.terminal_sheet import TerminalSheet, roomy
     from localtable.report.comparison import lay_out, sides
 
-    sheet = TerminalSheet(Console(highlight=False))
+    sheet = TerminalSheet(roomy(Console(highlight=False)))
     for line in sides(compared):
         sheet.line(line)
     lay_out(compared, sheet)

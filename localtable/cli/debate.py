@@ -13,11 +13,13 @@ import click
 from localtable.cli.debate_files import DebateFiles, Output
 from localtable.cli.options import (
     engine_options,
+    moderator_option,
     override,
     panel_options,
     read_panel,
     read_question,
     run_options,
+    with_moderator,
 )
 from localtable.cli.signals import stop_on_signal
 from localtable.errors import LocaltableError, PrerequisiteError
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 @click.argument("question")
 @click.option("-o", "--option", "options", multiple=True, help="An option to vote for; repeat it.")
 @panel_options
+@moderator_option
 @engine_options
 @click.option("--fetch", is_flag=True, help="Fetch weights that are missing first.")
 @click.option("--json", "json_file", type=Output, metavar="FILE", help="Write the transcript.")
@@ -47,6 +50,7 @@ def debate(
     models: tuple[str, ...],
     rounds: int | None,
     prompts: str | None,
+    moderator: str | None,
     engine: str,
     engine_args: tuple[str, ...],
     seed: int | None,
@@ -74,6 +78,7 @@ def debate(
     console = Console(stderr=True)
     run = run_options(engine, engine_args, gpus, device_memory)
     panel = override(_panel(panel_file, models, run, console), rounds=rounds, seed=seed, prompts=prompts)
+    panel = with_moderator(panel, moderator)
     files = DebateFiles(json_file, markdown_file, html_file)
     files.require_writable()
     files.partial().require_writable()
@@ -123,8 +128,9 @@ def _panel(file: str | None, models: tuple[str, ...], run: RunOptions, console: 
 
 def _fetch(panel: Panel, console: Console) -> None:
     from localtable.cli.models import fetch_cards
+    from localtable.protocol import DEBATE, Condition, cards_of
 
-    fetch_cards(panel.cards, console)
+    fetch_cards(cards_of([Condition(DEBATE, panel)]), console)
 
 
 def _screen(question: Question, panel: Panel, console: Console, quiet: bool) -> AbstractContextManager[Listener]:

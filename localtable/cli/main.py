@@ -23,6 +23,7 @@ COMMANDS = {
     "merge": "Merge the shards of a run into one store.",
     "verify": "Derive everything in a store once more and say what disagrees.",
     "export": "Write a store's debates as transcripts, or as flat tables.",
+    "summarize": "Sum up debates that have ended, from templates or by a model.",
     "influence": "Measure how far peers have moved each other in a store's debates.",
     "analyze": "Say what a run shows, and what it can't.",
     "compare": "Compare two panels on the questions that both were asked.",

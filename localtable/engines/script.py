@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from localtable.engines.base import Origin, Request
 from localtable.loading import read_mapping, validate
 from localtable.scripted_vocabulary import decode
-from localtable.types import FinishReason
+from localtable.types import SUMMARY_STEP, FinishReason
 
 Letter = Annotated[str, Field(pattern=r"^[A-Z]$")]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -76,6 +76,9 @@ class ScriptedTurn(BaseModel):
     """What the ballot is answered with where nothing constrains it; without one, its vote as JSON."""
     persuaded_by: Annotated[str, Field(min_length=1)] | None = None
     """A seat's name, or what that ballot calls the seat's own reasoning."""
+    summary: str | None = None
+    """What a moderator writes at the place of its summary that `round` counts, from 1. Turns with it are a moderator's,
+    and no others are."""
     takes_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
     """How long saying the statement takes, in seconds, while other turns go on."""
     finish_reason: FinishReason = "stop"
@@ -97,7 +100,8 @@ class ScriptedTurn(BaseModel):
     def fits(self, origin: Origin, prompt: Sequence[int]) -> bool:
         """Whether this turn is the one that `origin` asks for, with what the prompt says."""
         return (
-            self.question in (None, origin.question_id)
+            (self.summary is not None) == (origin.step == SUMMARY_STEP)
+            and self.question in (None, origin.question_id)
             and self.seat in (None, origin.seat)
             and self.round in (None, origin.round_number)
             and self.repeat in (None, origin.repeat)

@@ -10,8 +10,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from localtable.report.summary import print_summary
 from localtable.report.view import DebateView, Option, RoundView, TurnView
-from localtable.report.words import argument_line, one_line, printable, written_by
+from localtable.report.words import printable
 from localtable.types import Letter
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red", "bright_cyan", "bright_magenta")
@@ -45,27 +46,11 @@ def print_result(data: Mapping[str, Any], console: Console) -> None:
         console.print(Text("Changed minds", style="bold"))
         for change in view.facts.changes:
             console.print(Text(f"  {printable(view.change_line(change))}"))
-    _print_summary(view, console)
+    # A text from templates would say once more what stands above.
+    print_summary(view.question, view.summary, console, whole=False)
     if view.last is not None:
         console.print()
         console.print(_statements(view.last))
-
-
-def _print_summary(view: DebateView, console: Console) -> None:
-    """The summary's parts; a text from templates would say once more what stands above."""
-    summary = view.summary
-    text = [] if "text" in summary.templated else [" ".join(sentence.sentence for sentence in summary.text)]
-    parts = (
-        (written_by(summary) or "", text),
-        ("Strongest arguments", [argument_line(view.question, argument) for argument in summary.arguments]),
-        ("Key turning points", [point.sentence for point in summary.turning_points]),
-    )
-    for heading, lines in parts:
-        if lines:
-            console.print()
-            console.print(Text(printable(heading), style="bold"))
-        for line in lines:
-            console.print(Padding(Text(printable(one_line(line))), (0, 0, 0, 2)))
 
 
 def _votes(view: DebateView) -> Table:

@@ -24,8 +24,9 @@ from localtable.runner.keys import engine_identity, request_key
 from localtable.runner.learning import Learning
 from localtable.runner.loop import Loop, Outcome
 from localtable.runner.manifest import session_facts, with_engines
-from localtable.runner.models import Model, longest_turns, seat_conditions
+from localtable.runner.models import Model, build_moderators, longest_turns, seat_conditions
 from localtable.runner.placements import build_placements, scripted_placements, seat_models
+from localtable.runner.summarizing import length_for
 from localtable.scheduler.calibration import Calibration
 from localtable.scheduler.devices import Machine, find_machine, free_bytes
 from localtable.scheduler.pool import EngineLoaded, EnginePool, Placement
@@ -152,6 +153,8 @@ class Seating:
     """By card id; none with the scripted engine."""
     placements: Mapping[str, Placement]
     """By card id."""
+    moderators: Mapping[int, Model]
+    """By the condition's number: who sums its debates up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,8 @@ class Engines:
     pool: EnginePool
     sitting: Mapping[int, Mapping[str, Model]]
     """By the condition's number and the card's id."""
+    moderators: Mapping[int, Model]
+    """By the condition's number."""
     key_of: Callable[[str, Request], Key]
     tell: Listener
 
@@ -196,13 +201,19 @@ def seat_run(
     if lengths is not None:
         reckoned = {number: models_of(sitting[number], condition) for number, condition in lengths.items()}
     needs = longest_turns(reckoned.values(), store.questions())
+    # Where turns can be longer they are measured, and nothing is summed up.
+    moderators = {} if lengths is not None else build_moderators(inputs.conditions, models, tokenizers, inputs.wordings)
+    for moderator in moderators.values():
+        card_id = moderator.card.id
+        models.setdefault(card_id, moderator)
+        needs[card_id] = max(needs.get(card_id, 0), length_for(moderator))
     known = Calibration(home)
     seated = seat_models(inputs.chosen.kind, models, needs, machine, known, suite=suite)
     if inputs.chosen.kind == "scripted":
         placements = scripted_placements(models, needs, machine, suite=suite)
     else:
         placements = build_placements(models, seated, inputs.files, machine)
-    return Seating(machine, known, models, sitting, seated, placements)
+    return Seating(machine, known, models, sitting, seated, placements, moderators)
 
 
 @contextmanager
@@ -235,6 +246,7 @@ def open_session(
             engines.sitting,
             engines.pool,
             key_of=engines.key_of,
+            moderators=engines.moderators,
             reuse=reuse,
             tell=engines.tell,
             should_stop=options.should_stop,
@@ -312,7 +324,7 @@ def open_work(
                 session.note(ended=False)
             options.tell(event)
 
-        work = begin(Engines(pool, seating.sitting, key_of, tell))
+        work = begin(Engines(pool, seating.sitting, seating.moderators, key_of, tell))
         session = Session(store, work, pool, facts, learning)
         yield session
 

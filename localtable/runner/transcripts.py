@@ -14,10 +14,14 @@ from localtable.runner.manifest import build_manifest
 from localtable.runner.open_debates import replay
 from localtable.store import DebateRow, InfluenceRecord, Run, Store
 from localtable.store.influences import influences_of
-from localtable.types import Influence, Transcript
+from localtable.store.summaries import summary_of
+from localtable.transcript import summary_from_json
+from localtable.types import Influence, Summary, Transcript
 
 
-def to_transcript(run: Run, condition: Condition, debate: Debate, session: Mapping[str, Any]) -> Transcript:
+def to_transcript(
+    run: Run, condition: Condition, debate: Debate, session: Mapping[str, Any], summary: Summary | None = None
+) -> Transcript:
     """A debate as it stands, with its summary and its manifest.
 
     Args:
@@ -25,6 +29,7 @@ def to_transcript(run: Run, condition: Condition, debate: Debate, session: Mappi
         condition: Under which the question was debated.
         debate: As far as it is.
         session: In which it ended.
+        summary: What a moderator has written of it; from templates where there is none.
     """
     transcript = Transcript(
         debate.question,
@@ -35,7 +40,7 @@ def to_transcript(run: Run, condition: Condition, debate: Debate, session: Mappi
         condition=condition.name,
         manifest=build_manifest(run, condition, session, len(debate.question.options)),
     )
-    return summed_up(transcript)
+    return summed_up(transcript, summary)
 
 
 def finished_transcripts(store: Store, names: Collection[str] | None = None) -> Iterator[Transcript]:
@@ -62,7 +67,10 @@ def numbered_transcripts(store: Store, names: Collection[str] | None = None) -> 
         if names is not None and condition.name not in names:
             continue
         assert row.session is not None
-        yield row.id, to_transcript(run, condition, stored_debate(store, row, condition), sessions[row.session])
+        debate = stored_debate(store, row, condition)
+        kept = summary_of(store, row.id)
+        summary = None if kept is None else summary_from_json(kept)
+        yield row.id, to_transcript(run, condition, debate, sessions[row.session], summary)
 
 
 def stored_debate(store: Store, row: DebateRow, condition: Condition) -> Debate:

@@ -142,7 +142,7 @@ def test_ece_is_the_weighted_gap_of_bins() -> None:
     """Three ballots of 0.95, two right; one of 0.35, wrong: 3/4 |0.95 − 2/3| + 1/4 |0.35 − 0|."""
     sure, right = np.array([0.95, 0.95, 0.95, 0.35]), np.array([True, True, False, False])
     expected = 3 / 4 * (0.95 - 2 / 3) + 1 / 4 * 0.35
-    assert value(ece(sure, right, equal_width_edges(10))) == pytest.approx(expected, abs=1e-9)
+    assert ece(sure, right, equal_width_edges(10), np.arange(4)).value == pytest.approx(expected, abs=1e-9)
 
 
 def test_ece_is_what_its_bins_come_to() -> None:
@@ -150,7 +150,7 @@ def test_ece_is_what_its_bins_come_to() -> None:
         bins = bin_of(SURE, edges)
         gaps = {b: abs(RIGHT[bins == b].mean() - SURE[bins == b].mean()) for b in bins.tolist()}
         expected = sum((bins == b).sum() / 30 * gap for b, gap in gaps.items())
-        assert value(ece(SURE, RIGHT, edges)) == pytest.approx(expected, abs=1e-9)
+        assert ece(SURE, RIGHT, edges, PLACES).value == pytest.approx(expected, abs=1e-9)
 
 
 def test_bins_of_equal_mass_hold_as_many_rows_as_ties_allow() -> None:
@@ -163,8 +163,6 @@ def test_missing_confidences_are_not_looked_at() -> None:
     sure = np.concatenate([SURE, [np.nan] * 5])
     right = np.concatenate([RIGHT, [True] * 5])
     present = ~np.isnan(sure)
-    edges = equal_width_edges()
-    assert value(ece(sure, right, edges, present)) == value(ece(SURE, RIGHT, edges))
     assert value(brier(sure, right, present)) == value(brier(SURE, RIGHT))
 
 
@@ -172,5 +170,36 @@ def test_the_interval_of_ece_allows_for_what_chance_adds() -> None:
     """Perfectly calibrated: the figure is some 0.08 all the same, and the interval reaches down to 0."""
     rng = np.random.default_rng(6)
     sure = rng.random(150)
-    (estimate,) = bootstrap([ece(sure, rng.random(150) < sure, equal_width_edges())])
+    estimate = ece(sure, rng.random(150) < sure, equal_width_edges(), np.arange(150))
     assert estimate.value > 0.04 and estimate.low == 0.0  # type: ignore[operator]
+
+
+def test_what_is_taken_off_ece_is_what_a_folded_normal_adds() -> None:
+    """One bin whose gap is 0 on average: E|N(0, s)| = s √(2/π); far from 0 nothing is taken off."""
+    rng = np.random.default_rng(8)
+    values = []
+    for _ in range(400):
+        right = rng.random(200) < 0.5
+        estimate = ece(np.full(200, 0.5), right, equal_width_edges(1), np.arange(200))
+        values.append(estimate.value)
+    assert np.mean(values) == pytest.approx(0.5 / np.sqrt(200) * np.sqrt(2 / np.pi), rel=0.1)
+    far = ece(np.full(200, 0.1), np.arange(200) < 150, equal_width_edges(1), np.arange(200))
+    assert (far.low + far.high) / 2 == pytest.approx(far.value, abs=1e-6)  # type: ignore[operator]
+    assert far.high - far.low == pytest.approx(2 * 1.972 * np.sqrt(0.75 * 0.25 / 199), rel=1e-3)  # type: ignore[operator]
+
+
+def test_ballots_of_one_question_widen_the_interval_of_ece() -> None:
+    rng = np.random.default_rng(9)
+    sure, right = rng.random(60), rng.random(60) < 0.3
+    six = ece(sure.repeat(6), right.repeat(6), equal_width_edges(), np.arange(60).repeat(6))
+    one = ece(sure, right, equal_width_edges(), np.arange(60))
+    assert (six.value, six.low, six.high, six.n) == pytest.approx((one.value, one.low, one.high, 60))
+
+
+def test_ece_of_little_says_why_it_has_no_interval() -> None:
+    nothing = np.zeros(0)
+    assert ece(nothing, nothing > 0, equal_width_edges(), nothing).reason == "there is no ballot to judge"
+    alone = ece(np.array([0.2, 0.8]), np.array([False, True]), equal_width_edges(), np.array([4, 4]))
+    assert alone.value == pytest.approx(0.2) and "one question" in str(alone.reason)
+    same = ece(np.ones(9), np.ones(9, bool), equal_width_edges(), np.arange(9))
+    assert (same.value, same.low) == (0.0, None) and "no variance" in str(same.reason)
