@@ -15,9 +15,11 @@ from localtable.moderator.facts import Change, Facts, find_facts
 from localtable.moderator.templates import from_templates
 from localtable.report.words import agreement_line, change_line, one_line, result_line, seats_line
 from localtable.transcript import summary_from_json
-from localtable.types import LETTERS, Question, Summary, Verdict
+from localtable.types import LETTERS, TEMPLATE, Question, Summary, Verdict
 
 INTERRUPTED = "none, the debate was interrupted."
+NO_VOTES = "none, nobody voted"
+"""Of an import whose models answer in words of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,17 @@ class TurnView:
     def confidence(self) -> float | None:
         """The probability of the vote; None where nobody knows it."""
         found: float | None = self.ballot.get("confidence")
+        return found
+
+    @property
+    def changed(self) -> bool:
+        """Whether the seat changed its mind; where nobody votes an import's own word for it."""
+        return self.change is not None or (self.vote is None and bool(self.data.get("changed_mind")))
+
+    @property
+    def answer(self) -> str | None:
+        """In place of a vote, where an import's question had no options."""
+        found: str | None = self.data.get("answer")
         return found
 
     @property
@@ -139,15 +152,22 @@ class DebateView:
         self.verdict = None if found is None else Verdict(**{**found, "options": tuple(found["options"])})
         self.facts: Facts = find_facts(data)
         written = data.get("summary")
-        self.summary: Summary = from_templates(data, self.facts) if written is None else summary_from_json(written)
+        self.summary: Summary = self._templated() if written is None else summary_from_json(written)
         self.seats = _seats(data)
         self.options = self._options()
         self.rounds = [self._round(round_) for round_ in data["rounds"]]
 
+    def _templated(self) -> Summary:
+        """In sentences that follow from the facts; of answers in models' own words none follows."""
+        answers = self.verdict is None and self.data["source"] == "import"
+        return Summary(TEMPLATE) if answers else from_templates(self.data, self.facts)
+
     @property
     def result(self) -> str:
         """`Majority — Yes (4/6 votes)`."""
-        return INTERRUPTED if self.verdict is None else result_line(self.question, self.verdict)
+        if self.verdict is None:
+            return NO_VOTES if self.data["source"] == "import" else INTERRUPTED
+        return result_line(self.question, self.verdict)
 
     @property
     def seats_line(self) -> str:
@@ -159,7 +179,8 @@ class DebateView:
         """`Ada: Yes → No in round 2, persuaded by Bob`."""
         before = "?" if change.before is None else self.option(change.before).text
         after = self.option(change.after).text
-        return change_line(change.seat, before, after, change.round, change.persuaded_by)
+        asked = self.data["source"] != "import"
+        return change_line(change.seat, before, after, change.round, change.persuaded_by, asked=asked)
 
     @property
     def agreement(self) -> str | None:
