@@ -15,7 +15,7 @@ from localtable.moderator.facts import Change, Facts, find_facts
 from localtable.moderator.templates import from_templates
 from localtable.report.words import agreement_line, change_line, one_line, result_line, seats_line
 from localtable.transcript import summary_from_json
-from localtable.types import LETTERS, TEMPLATE, Question, Summary, Verdict
+from localtable.types import LETTERS, Question, Summary, Verdict
 
 INTERRUPTED = "none, the debate was interrupted."
 NO_VOTES = "none, nobody voted"
@@ -152,15 +152,10 @@ class DebateView:
         self.verdict = None if found is None else Verdict(**{**found, "options": tuple(found["options"])})
         self.facts: Facts = find_facts(data)
         written = data.get("summary")
-        self.summary: Summary = self._templated() if written is None else summary_from_json(written)
+        self.summary: Summary = from_templates(data, self.facts) if written is None else summary_from_json(written)
         self.seats = _seats(data)
         self.options = self._options()
         self.rounds = [self._round(round_) for round_ in data["rounds"]]
-
-    def _templated(self) -> Summary:
-        """In sentences that follow from the facts; of answers in models' own words none follows."""
-        answers = self.verdict is None and self.data["source"] == "import"
-        return Summary(TEMPLATE) if answers else from_templates(self.data, self.facts)
 
     @property
     def result(self) -> str:
