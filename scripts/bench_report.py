@@ -32,7 +32,7 @@ from localtable.report.html import debate_page
 from localtable.report.html.run import write_folder, write_single
 from localtable.runner import numbered_transcripts
 from localtable.store import Store
-from localtable.transcript import to_json
+from localtable.transcript import dump, to_json
 
 DEBATE_MB, INDEX_MB, PAINT_S, FILTER_S = 1.5, 10.0, 2.0, 0.2
 QUESTION = (
@@ -72,15 +72,15 @@ def completed(path: Path) -> Path:
     return path
 
 
-def debate_bytes(store: Path) -> int:
-    """Of a debate's page at 300 tokens a turn, five digits an id."""
+def debate_bytes(store: Path) -> tuple[int, int]:
+    """Of a debate's page and of its transcript, at 300 tokens a turn, five digits an id."""
     with Store.open(store, write=False) as opened_store:
         data = to_json(next(numbered_transcripts(opened_store))[1])
     for round_ in data["rounds"]:
         for turn in round_["turns"]:
             turn["statement"] = ("The evidence points there, " * 60)[:1300]
             turn["token_ids"] = list(range(10_000, 10_300))
-    return len(debate_page(data).encode())
+    return len(debate_page(data).encode()), len(dump(data).encode())
 
 
 def measure(browser: Browser, path: Path) -> tuple[float, float, float]:
@@ -113,8 +113,11 @@ def main() -> int:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, launched() as browser:
         folder = Path(name)
-        size = debate_bytes(store_of(folder, 1, 6, 3, 5)) / 1e6
-        print(f"a debate of 6 seats × 3 rounds × 300 tokens: {size:.3f} MB (at most {DEBATE_MB})")
+        size, kept = (number / 1e6 for number in debate_bytes(store_of(folder, 1, 6, 3, 5)))
+        print(
+            f"a debate of 6 seats × 3 rounds × 300 tokens: {size:.3f} MB (at most {DEBATE_MB});"
+            f" its transcript {kept:.3f} MB"
+        )
         small = store_of(folder, 1_000, 4, 2, 4)
         began = time.perf_counter()
         with build_report(small, ()) as (report, debates):

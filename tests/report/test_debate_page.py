@@ -86,6 +86,22 @@ def test_every_claim_links_to_its_turn(debate: Transcript) -> None:
     assert claims.all("a", href="#r1-bob")
 
 
+def test_who_wrote_the_summary_is_said(tmp_path: Path) -> None:
+    held = make_transcript(tmp_path, {"Ada": "AA"})
+    data = to_json(held)
+    assert "Put together from the computed facts, by no model." in reading(data)
+    summary = {"by": "toy", "text": [{"sentence": "So it is.", "turns": [{"round": 2, "seat": "Ada"}]}], "dropped": 2}
+    data["summary"] = {**summary, "arguments": [], "turning_points": [], "templated": [], "asked_again": 1}
+    assert "So it is. [Ada, round 2]" in reading(data)
+    assert "Written by toy, each sentence checked; 2 sentences dropped." in reading(data)
+    data["summary"]["by"] = "page"
+    assert "In the imported page's own words." in reading(data)
+
+
+def reading(data: dict[str, Any]) -> str:
+    return require_inert(debate_page(data)).one("div", class_="reading").words
+
+
 def test_probabilities_stand_in_a_table(debate: Transcript) -> None:
     page = page_of(debate)
     (table,) = [t for t in page.all("table", class_="figures") if "Round" in t.one("thead").words]

@@ -1,5 +1,6 @@
 "use strict";
-// The table of debates: search, filters, sorting, pages. Rows are made of text nodes and of links to numbers only.
+// The table of debates: search, filters, sorting, pages; and which debate of the file is shown. Rows are made of text
+// nodes and of links to numbers only.
 (() => {
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("data").textContent);
@@ -99,4 +100,20 @@
   byId("next").addEventListener("click", () => { page += 1; draw(); });
   byId("finder").hidden = false;
   filter();
+
+  // Debates of the same file: the one that the address names is shown in the index's place.
+  const index = document.querySelector(".index");
+  const route = () => {
+    const target = byId(location.hash.slice(1));
+    const debate = target && target.closest(".debate");
+    for (const open of document.querySelectorAll(".debate.open")) open.classList.remove("open");
+    index.classList.toggle("closed", Boolean(debate));
+    if (debate) {
+      debate.classList.add("open");
+      debate.focus({ preventScroll: true });
+    }
+    if (target) target.scrollIntoView();
+  };
+  addEventListener("hashchange", route);
+  addEventListener("DOMContentLoaded", route);
 })();
