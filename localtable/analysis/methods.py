@@ -67,7 +67,8 @@ def _run(analysis: Analysis, used: _Used) -> str:
         _models_named(analysis),
         _sampling(panel),
         f"The ballot continues the statement and is decoded in one step under a constraint over the options' letters"
-        f"{_constraint(analysis, used)}: the vote is the mode of its distribution at temperature 1.{_orders(panel)}",
+        f"{_constraint(analysis, used)}: the vote is the mode of its distribution at temperature 1."
+        f"{_orders(panel)}{_replies(panel)}",
         f"Prompts were localtable's {facts.run.prompts_name!r} ({_hash(facts.run.prompts_sha256)});"
         f" {_engine(analysis, used)}; all requests' seeds derive from the run seed {panel.seed}.",
     ]
@@ -117,6 +118,10 @@ def _models_named(analysis: Analysis) -> str:
     cards, weights = analysis.facts.run.cards, analysis.facts.run.weights
     named = []
     for card_id, card in cards.items():
+        if "endpoint" in card:
+            spoken = card["endpoint"]
+            named.append(f"{card['name']} (@{card_id}, {spoken['model']} at {spoken['base_url']}, weights not known)")
+            continue
         kept = weights.get(card_id)
         hashed = f"weights {_hash(kept['weights'])}" if kept else "no weights: scripted"
         quantization = f", {card['quantization']}" if card.get("quantization") else ""
@@ -165,12 +170,24 @@ def _orders(panel: Panel) -> str:
     return "".join(f" {sentence}" for sentence in said)
 
 
+def _replies(panel: Panel) -> str:
+    """How seats at endpoints vote, where there are any."""
+    if all(card.endpoint is None for card in panel.cards):
+        return ""
+    return (
+        " Models at endpoints were asked for the same JSON object by its schema: their votes were read from the"
+        " letters' log-probabilities where the server listed them, and otherwise from the reply, without probabilities."
+    )
+
+
 def _constraint(analysis: Analysis, used: _Used) -> str:
-    return "" if analysis.facts.run.engine == "scripted" else used.cite("outlines")
+    return "" if analysis.facts.run.engine in ("scripted", "endpoint") else used.cite("outlines")
 
 
 def _engine(analysis: Analysis, used: _Used) -> str:
     run = analysis.facts.run
+    if run.engine == "endpoint":
+        return "text was generated at the endpoints named above"
     if run.engine == "scripted":
         return "text came from localtable's scripted engine, not from a model"
     facts = [session["facts"] for session in analysis.facts.sessions if session["facts"]]
@@ -294,11 +311,12 @@ def _models(analysis: Analysis) -> Iterator[Reference]:
     for card_id, card in run.cards.items():
         fields = {"title": str(card["name"]), "author": f"{{{card['publisher']}}}"}
         kept = run.weights.get(card_id)
-        notes = (
-            [f"source: {kept['source']}", f"weights SHA-256 {kept['weights'].removeprefix(HASHED_BY)}"]
-            if kept
-            else ["scripted, no weights"]
-        )
+        if kept:
+            notes = [f"source: {kept['source']}", f"weights SHA-256 {kept['weights'].removeprefix(HASHED_BY)}"]
+        elif "endpoint" in card:
+            notes = [f"{card['endpoint']['model']} at {card['endpoint']['base_url']}, weights not known"]
+        else:
+            notes = ["scripted, no weights"]
         hub = next((source for source in card.get("sources", ()) if "hub" in source), None)
         if hub is not None:
             repo, _, revision = str(hub["hub"]).partition("@")

@@ -18,6 +18,7 @@ from localtable.cli.options import (
     run_options,
 )
 from localtable.cli.signals import stop_on_signal
+from localtable.cli.work import say_where_text_goes
 from localtable.errors import ConfigError, PrerequisiteError
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def debate(
     run = run_options(engine, engine_args, gpus, device_memory)
     panel = override(_panel(panel_file, models, run, console), rounds=rounds, seed=seed, prompts=prompts)
     _check_outputs(json_file, markdown_file)
+    say_where_text_goes(panel.cards, console)
     load_wording(panel.prompts)
     if fetch and engine != "scripted":
         _fetch(panel, console)

@@ -54,6 +54,9 @@ def plan(
     from localtable.types import Stop
 
     panel = override(read_panel(panel_file, models, Stop("never")), rounds=rounds, seed=None, prompts=prompts)
+    for card in panel.cards:
+        if card.endpoint is not None:
+            click.echo(f"{card.id}: at {card.endpoint.base_url}; takes nothing here, and is not planned for", err=True)
     machine = _machine(gpus, device_memory)
     given: Sequence[Question] = list(load_suites(suites)) if suites else []
     number = questions or len(given) or USUAL_QUESTIONS

@@ -11,7 +11,7 @@ from localtable.protocol.conditions import (
 )
 from localtable.protocol.confederates import panel_on, scripted_vote, statement_for
 from localtable.protocol.debate import Debate, build_round, peers_read
-from localtable.protocol.turn import Draft, Text, Vote, next_step
+from localtable.protocol.turn import Draft, Text, Vote, next_step, rule_for
 
 __all__ = [
     "CONTROLS",
@@ -29,6 +29,7 @@ __all__ = [
     "next_step",
     "panel_on",
     "peers_read",
+    "rule_for",
     "scripted_vote",
     "statement_for",
 ]

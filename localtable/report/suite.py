@@ -11,7 +11,7 @@ from rich.text import Text
 
 from localtable.analysis import wilson
 from localtable.protocol import DEBATE
-from localtable.report.words import one_line, printable
+from localtable.report.words import cost_text, one_line, printable
 from localtable.runner.totals import matched_samples, validity
 from localtable.store import Store
 from localtable.store.reading import count_states, first_failures, right_by_condition
@@ -62,6 +62,8 @@ def _headline(totals: dict[str, Any]) -> str:
         rate = this["completion_tokens"] / max(spent["generating"], 1e-3)
         generated += f" at {rate:,.0f}/s"
     parts += [turns, generated, f"{cached:.0%} of prompt tokens cached"]
+    if "cost" in totals:
+        parts.append(cost_text(totals["cost"]))
     total = max(seconds["total"], 1e-9)
     shares = ", ".join(f"{seconds[name] / total:.0%} {name.split('_')[0]}" for name in list(seconds)[1:])
     return f"{', '.join(parts)}; {seconds['total']:,.0f} s ({shares})"
@@ -89,7 +91,7 @@ def _conditions(store: Store, totals: dict[str, Any]) -> Table:
             f"{low:.1%} – {high:.1%}" if judged else "–",
             f"{entry['prompt_tokens']:,}",
             f"{entry['completion_tokens']:,}",
-            f"{entry['flops'] / 1e15:,.2f}",
+            "–" if entry["flops"] is None else f"{entry['flops'] / 1e15:,.2f}",
         )
     return table
 

@@ -11,6 +11,7 @@ from localtable.report.words import (
     agreement_line,
     change_line,
     changed_turns,
+    cost_text,
     model_name,
     one_line,
     printable,
@@ -37,6 +38,8 @@ def print_result(transcript: Transcript, console: Console) -> None:
     else:
         console.print(Text(printable(result_line(question, verdict)), style="bold green"))
         console.print(Text(agreement_line(verdict) + "."))
+    if "cost" in transcript.manifest:
+        console.print(Text(cost_text(transcript.manifest["cost"]) + ".", style="dim"))
     console.print()
     console.print(_votes(transcript))
     changes = changed_turns(transcript)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
+from typing import Any
 
 from localtable.types import Panel, Participant, Question, Round, Seat, Transcript, Turn, Verdict
 
@@ -50,6 +52,12 @@ def seats_line(panel: Panel) -> str:
     scripted = len(panel.confederates)
     kind = "a scripted confederate" if scripted == 1 else "scripted confederates"
     return f"{len(panel.seats)} seats" + (f", {scripted} of them {kind}" if scripted else "")
+
+
+def cost_text(cost: Mapping[str, Any]) -> str:
+    """What endpoints cost, in the currency of their cards' prices."""
+    total = cost["total"]
+    return "cost not known" if total is None else f"cost {total:,.4f} at the cards' prices"
 
 
 def one_line(text: str) -> str:

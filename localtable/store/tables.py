@@ -247,6 +247,12 @@ BALLOTS = Table(
         Column("free_reply", "string", "an unconstrained answer, where it was asked for", "ballots.free_reply", True),
         Column("free_vote", "string", "the letter that the parser makes of it", "ballots.free_vote", True),
         Column(
+            "source",
+            "string",
+            "what the vote was read from: `exact`, or at an endpoint `logprobs`, `structured` or `parsed`",
+            "ballots.source",
+        ),
+        Column(
             "num_orders",
             "int32",
             "in how many orders of the options it was asked",
