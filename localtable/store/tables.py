@@ -139,7 +139,12 @@ DEBATES = Table(
     (
         *_DEBATE_KEY,
         Column("reason", "string", "why it failed", "debates.reason", nullable=True),
-        Column("engine", "string", "`vllm`, `transformers` or `scripted`", "run.engine"),
+        Column(
+            "engine",
+            "string",
+            "`vllm`, `transformers` or `scripted`; `endpoint` where all models are spoken to at servers",
+            "run.engine",
+        ),
         Column("seed", "int64", "the panel's", "json_extract(coalesce(variants.panel, run.panel), '$.seed')"),
         Column(
             "variant",
