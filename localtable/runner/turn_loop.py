@@ -335,7 +335,9 @@ class TurnLoop(ABC, Generic[Owner]):
                 EngineError(
                     f"{turn.model.card.id} failed at the {turn.step} of {turn.seat.name!r} in round "
                     f"{turn.round_number} of {turn.debate.question.id!r}, {turn.tries} of {MAX_TRIES} times: {message}",
-                    hint="Run it again; if it fails again, another --engine may not.",
+                    hint="docs/endpoints.md says what is asked of a server again, and what is not."
+                    if turn.model.at_endpoint
+                    else "Run it again; if it fails again, another --engine may not.",
                 ),
             )
         for other, request, other_owner in at_work.followers:

@@ -210,17 +210,15 @@ class EndpointEngine(Engine):
     def _ask(self, job: _Job, body: dict[str, Any]) -> Reply:
         """An answer, without those parts of the request that the server refuses."""
         lacks = self._lacks
-        first: Refused | None = None
         while True:
             sent = without(body, lacks)
             try:
                 reply = self._ask_patiently(job, sent)
             except Refused as error:
-                first = first or error
                 drawn = job.request.constraint is None
                 part = next_to_drop(sent, error.message, drawn=drawn) if error.status in REFUSALS else None
                 if part is None:
-                    raise first from None
+                    raise
                 lacks = lacks | {part}
             else:
                 self._lacks = self._lacks | lacks

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import httpx
 
 CONNECT_S = 10.0
+CHECK_S = 20.0
+"""Longest silence where it is only asked whether somebody is there."""
 PATIENCE = 30
 """How many silences long one answer may take that never falls silent."""
 MAX_ERROR_BYTES = 64 * 1024
@@ -60,7 +62,6 @@ class Wire:
         self._client = httpx.Client(
             # Asked for uncompressed, so that what is counted is what was sent.
             headers={"Accept-Encoding": "identity", **key.headers()},
-            timeout=httpx.Timeout(endpoint.timeout_s, connect=min(CONNECT_S, endpoint.timeout_s)),
             limits=httpx.Limits(max_connections=None),
             follow_redirects=False,
             # Proxies of the environment are for other machines.
@@ -79,7 +80,7 @@ class Wire:
         """
         hint = "Start the server, or correct `endpoint` in the card: base_url ends in /v1 with most servers."
         try:
-            with self._open("GET", "/models", None) as response:
+            with self._open("GET", "/models", None, min(CHECK_S, self._endpoint.timeout_s)) as response:
                 self._read(response, MAX_REPLY_BYTES)
                 status = response.status_code
         except Again as error:
@@ -106,7 +107,7 @@ class Wire:
         """
         most = MAX_REPLY_BYTES + BYTES_PER_TOKEN * int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
         try:
-            with self._open("POST", "/chat/completions", body) as response:
+            with self._open("POST", "/chat/completions", body, self._endpoint.timeout_s) as response:
                 if response.status_code != 200:
                     raise self._failure(response)
                 if "text/event-stream" in response.headers.get("content-type", ""):
@@ -120,8 +121,8 @@ class Wire:
         except Declined as error:
             raise Refused(self._clean(str(error))) from None
 
-    def _open(self, method: str, path: str, body: Mapping[str, Any] | None) -> _Exchange:
-        return _Exchange(self._client, method, self._endpoint.base_url + path, body, self._endpoint.timeout_s)
+    def _open(self, method: str, path: str, body: Mapping[str, Any] | None, timeout_s: float) -> _Exchange:
+        return _Exchange(self._client, method, self._endpoint.base_url + path, body, timeout_s)
 
     def _read_stream(
         self, response: httpx.Response, most: int, on_text: Callable[[str], None], is_unwanted: Callable[[], bool]
@@ -198,7 +199,10 @@ class _Exchange:
     def __init__(
         self, client: httpx.Client, method: str, url: str, body: Mapping[str, Any] | None, timeout_s: float
     ) -> None:
-        self._stream = client.stream(method, url, json=body)
+        import httpx
+
+        timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
+        self._stream = client.stream(method, url, json=body, timeout=timeout)
         self._timeout_s = timeout_s
 
     def __enter__(self) -> httpx.Response:
