@@ -344,6 +344,7 @@ def _ballot_to_json(ballot: Ballot) -> dict[str, Any]:
     if ballot.source != "exact":
         data["source"] = ballot.source
         data["unlisted"] = list(ballot.unlisted)
+        data["listed_mass"] = ballot.listed_mass
     if ballot.free_reply is not None:
         data["free_reply"] = {"text": ballot.free_reply.text, "vote": ballot.free_reply.vote}
     return data

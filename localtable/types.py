@@ -525,6 +525,8 @@ class Ballot:
     free_reply: FreeReply | None = None
     source: VoteSource = "exact"
     """Without probabilities (structured, parsed) `distribution` is None."""
+    listed_mass: float | None = None
+    """Probability of all letters together that an endpoint listed, before they were made to sum to 1."""
 
     @property
     def unlisted(self) -> tuple[Letter, ...]:

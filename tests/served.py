@@ -30,7 +30,9 @@ def serving(folder: Path, home: Path, log: Path) -> Iterator[str]:
     command += ["--max-model-len", "2048", "--max-num-seqs", "16", "--enforce-eager", "--disable-log-stats"]
     command += ["--structured-outputs-config", '{"backend": "outlines"}']
     variables = {**environment("cpu", home / "vllm"), "VLLM_CPU_KVCACHE_SPACE": "1"}
-    del variables["VLLM_ENABLE_V1_MULTIPROCESSING"]  # the server's own way is another process for the engine
+    # The server's own ways: a process for the engine and one for the worker, both forked.
+    for name in ("VLLM_ENABLE_V1_MULTIPROCESSING", "VLLM_WORKER_MULTIPROC_METHOD"):
+        del variables[name]
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=variables, stdout=output, stderr=output, start_new_session=True)
     try:

@@ -363,10 +363,9 @@ def _ballot(vote: Vote, draft: Draft | None = None) -> Ballot:
     """A vote as it is kept; of the one that counts, with what its draft has measured beside it."""
     if draft is None:
         return Ballot(
-            vote.letter, vote.distribution, vote.tied, label_mass=vote.mass, orders=vote.orders, source=vote.source
+            vote.letter, vote.distribution, vote.tied, orders=vote.orders, source=vote.source, listed_mass=vote.mass
         )
-    mass = draft.label_mass if vote.mass is None else vote.mass
-    measured = (draft.persuaded, mass, vote.orders, draft.free_reply, vote.source)
+    measured = (draft.persuaded, draft.label_mass, vote.orders, draft.free_reply, vote.source, vote.mass)
     return Ballot(vote.letter, vote.distribution, vote.tied, *measured)
 
 

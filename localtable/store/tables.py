@@ -258,6 +258,13 @@ BALLOTS = Table(
             "ballots.source",
         ),
         Column(
+            "listed_mass",
+            "double",
+            "of `logprobs`: probability of all letters that the server listed, before they are made to sum to 1",
+            "ballots.listed_mass",
+            nullable=True,
+        ),
+        Column(
             "num_orders",
             "int32",
             "in how many orders of the options it was asked",

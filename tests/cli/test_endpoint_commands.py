@@ -90,7 +90,7 @@ def test_a_mixed_panel_debates_and_each_vote_says_what_it_was_read_from(
         assert "source" not in turn["ballot"] and turn["ballot"]["distribution"] and turn["token_ids"]
     for turn in turns_of(transcript, "Bob"):
         assert (turn["ballot"]["source"], turn["ballot"]["unlisted"]) == ("logprobs", [])
-        assert turn["ballot"]["label_mass"] == pytest.approx(0.95)
+        assert turn["ballot"]["listed_mass"] == pytest.approx(0.95)
         assert turn["ballot"]["distribution"]["A"] == pytest.approx(0.6 / 0.95)
         assert "token_ids" not in turn and turn["usage"]["prompt_tokens"] > 0
     card = transcript["manifest"]["cards"]["hosted"]

@@ -243,6 +243,7 @@ def test_labels_that_are_not_listed_are_left_out(server: Server) -> None:
         {"content": [{"token": "quite another text", "logprob": -1.0}]},
         {"content": [{"token": '{"vote": "A"}', "logprob": 5.0}]},
         {"content": [{"token": '{"vote": "A"}', "logprob": "NaN"}]},
+        {"content": [token('{"vote": "'), token("A", ["A", "B"], (0.9, 0.8)), token('"}')]},
     ],
 )
 def test_log_probabilities_that_are_none_leave_the_vote(server: Server, logprobs: Any) -> None:

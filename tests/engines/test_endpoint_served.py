@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 import yaml
 from subjects import Subject
 
+from localtable.ballots import read_answer
 from localtable.config import load_panel, parse_question
-from localtable.engines.base import Completion, Failure, generate
+from localtable.engines.base import Completion, Constraint, Failure, ReplyForm, generate
 from localtable.runner import RunOptions, hold_debate
 from localtable.runner.events import RunEvent, TextArrived
 from localtable.transcript import to_json
@@ -22,11 +24,11 @@ QUESTION = parse_question(
 
 
 def held(folder: Path, home: Path, seats: list[dict[str, str]], **changes: object) -> tuple[dict, list[RunEvent]]:  # type: ignore[type-arg]
-    """A debate on vLLM, with local seats and such at its server, and what was told of it."""
+    """A debate of local seats and such at the server, and what was told of it."""
     panel = {"name": "mixed", "rounds": 2, "seats": seats, "sampling": {"max_tokens": 24, "temperature": 0}, **changes}
     (folder / "panel.yaml").write_text(yaml.safe_dump({**panel, "stop": {"when": "never"}}))
     told: list[RunEvent] = []
-    options = RunOptions(home=home, engine="vllm", tell=told.append, stream=True)
+    options = RunOptions(home=home, engine="transformers", tell=told.append, stream=True)
     transcript = hold_debate(QUESTION, load_panel(folder / "panel.yaml", default_stop=Stop()), options)
     return to_json(transcript), told
 
@@ -39,22 +41,47 @@ def card(tmp_path: Path, served: str) -> str:
     return "served.yaml"
 
 
-def test_a_vote_at_the_server_is_what_the_same_weights_vote_here(tmp_path: Path, real_home: Path, card: str) -> None:
+def test_a_panel_of_a_local_seat_and_one_at_the_server(tmp_path: Path, real_home: Path, card: str) -> None:
     seats = [{"name": "Ada", "model": "smollm2-135m-instruct"}, {"name": "Bob", "model": card}]
-    transcript, told = held(tmp_path, real_home, seats, ballot={"at": "both"})
-    here, there = (
-        next(turn for turn in transcript["rounds"][0]["turns"] if turn["seat"] == name) for name in ("Ada", "Bob")
-    )
-    assert there["ballot"]["source"] == "logprobs"
-    assert there["ballot"]["unlisted"] == []
-    assert 0.5 < there["ballot"]["label_mass"] <= 1
-    # Asked before anything was said, both read the same words but for the name, and answer in slightly other spellings.
-    for letter, share in here["ballot_before"]["distribution"].items():
-        assert there["ballot_before"]["distribution"][letter] == pytest.approx(share, abs=0.15)
-    assert there["usage"]["prompt_tokens"] > 100
-    streamed = {event.seat for event in told if isinstance(event, TextArrived)}
-    assert streamed == {"Ada", "Bob"}
+    transcript, told = held(tmp_path, real_home, seats)
+    for round_ in transcript["rounds"]:
+        here, there = (next(turn for turn in round_["turns"] if turn["seat"] == name) for name in ("Ada", "Bob"))
+        assert "source" not in here["ballot"]
+        assert (there["ballot"]["source"], there["ballot"]["unlisted"]) == ("logprobs", [])
+        assert there["ballot"]["listed_mass"] == pytest.approx(1, abs=1e-3), "vLLM lists what its constraint leaves"
+        assert there["usage"]["prompt_tokens"] > 100
+    assert {event.seat for event in told if isinstance(event, TextArrived)} == {"Ada", "Bob"}
     assert transcript["manifest"]["engines"]["served"]["kind"] == "endpoint"
+
+
+def test_what_the_server_lists_is_what_the_same_weights_say_here(
+    endpoint_subject: Subject, vllm_subject: Subject, smollm2_folder: Path
+) -> None:
+    from transformers import PreTrainedTokenizerFast
+
+    template = PreTrainedTokenizerFast.from_pretrained(smollm2_folder)
+    texts = ("A tomato", "A carrot", "A potato")
+    lettered = "\n".join(f"{letter}. {text}" for letter, text in zip("ABC", texts, strict=True))
+    asked = f'Which of these is a fruit?\n{lettered}\nOutput JSON with its letter: {{"vote": "<letter>"}}'
+    constraint = Constraint("[ABC]", tuple(map(ord, "ABC")), texts, ReplyForm("vote", texts))
+    (there,) = generate(endpoint_subject.engine, [endpoint_subject.request(asked, constraint=constraint)])
+    assert isinstance(there, Completion), there
+    reply = endpoint_subject.decode(there.token_ids)
+    answer = read_answer(reply, "vote", "ABC", texts)
+    assert answer is not None and answer.source == "structured" and answer.place is not None
+
+    messages = [{"role": "user", "content": asked}]
+    prompt = template.apply_chat_template(messages, tokenize=False, add_generation_prompt=True) + reply[: answer.place]
+    ids = [vllm_subject.encode(letter)[0] for letter in "ABC"]
+    wanted = vllm_subject.request(vllm_subject.encode(prompt), max_tokens=1, logprob_token_ids=tuple(ids))
+    (here,) = generate(vllm_subject.engine, [wanted])
+    assert isinstance(here, Completion), here
+    assert there.prompt_tokens == len(wanted.prompt_token_ids) - len(vllm_subject.encode(reply[: answer.place]))
+    shares = [
+        [math.exp(found[i]) for i in of] for found, of in ((there.logprobs, map(ord, "ABC")), (here.logprobs, ids))
+    ]
+    at_server, by_hand = ([share / sum(given) for share in given] for given in shares)
+    assert at_server == pytest.approx(by_hand, abs=0.02)
 
 
 def test_what_the_server_refuses_is_said_in_its_words(endpoint_subject: Subject) -> None:

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from localtable.ballots.reading import SUM_TOLERANCE
+
 Byte = Annotated[int, Field(ge=0, le=255)]
 
 CLOSINGS = (b"", b'"', b'"}', b"'")
@@ -73,4 +75,6 @@ def _by_label(found: _Place, offset: int, labels: Sequence[str]) -> dict[str, fl
         label = known.get(text[offset : offset + 1]) if text.startswith(before) else None
         if label is not None and text[offset + 1 :].rstrip() in CLOSINGS:
             masses[label] = masses.get(label, 0.0) + math.exp(logprob)
+    if math.fsum(masses.values()) > 1 + SUM_TOLERANCE:
+        return {}  # whatever that is, it is no distribution
     return {label: math.log(mass) for label, mass in masses.items() if mass > 0}

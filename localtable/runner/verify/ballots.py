@@ -263,9 +263,10 @@ def _check_listed(
     except (BallotError, ValueError, OverflowError):
         return  # reported with the ballot
     mass = mean_mass(answers) if answers else None
-    same = mass is None if ballot.label_mass is None else mass is not None and abs(mass - ballot.label_mass) <= NUMERICS
+    stored = ballot.listed_mass
+    same = mass is None if stored is None else mass is not None and abs(mass - stored) <= NUMERICS
     if answers and not same:
-        yield Disagreement(where, "label_mass", ballot.label_mass, mass, "the log-probabilities say")
+        yield Disagreement(where, "listed_mass", stored, mass, "the log-probabilities say")
 
 
 def _check_persuaded(where: str, ballot: StoredBallot, place: Place) -> Iterator[Disagreement]:

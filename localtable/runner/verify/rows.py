@@ -53,6 +53,7 @@ class StoredBallot:
     free_reply: str | None = None
     free_vote: str | None = None
     source: str = "exact"
+    listed_mass: float | None = None
     orders: list[tuple[str, dict[str, float]]] = field(default_factory=list)
     """The options as they were listed, and the answer, order by order; empty where there was one."""
 
@@ -144,8 +145,8 @@ _STEPS = (
     " JOIN generations ON generations.id = generation WHERE debate = ? ORDER BY turn, number"
 )
 _BALLOTS = (
-    "SELECT turn, at, counts, vote, tied, distribution, persuaded_by, label_mass, free_reply, free_vote, source"
-    " FROM ballots WHERE turn IN (SELECT id FROM turns WHERE debate = ?) ORDER BY turn, at"
+    "SELECT turn, at, counts, vote, tied, distribution, persuaded_by, label_mass, free_reply, free_vote, source,"
+    " listed_mass FROM ballots WHERE turn IN (SELECT id FROM turns WHERE debate = ?) ORDER BY turn, at"
 )
 _ORDERS = (
     "SELECT turn, at, listed, distribution FROM ballot_orders"

@@ -2,3 +2,4 @@
 
 ALTER TABLE ballots ADD COLUMN source TEXT NOT NULL DEFAULT 'exact'  -- what the vote was read from, docs/endpoints.md
     CHECK (source IN ('exact', 'logprobs', 'structured', 'parsed'));
+ALTER TABLE ballots ADD COLUMN listed_mass REAL;  -- of 'logprobs': probability of all listed letters together
