@@ -15,7 +15,8 @@ from pathlib import Path
 
 from localtable.engines.environment import environment
 
-START_S = 240
+START_S = 280
+"""It imports vLLM twice, one process after the other."""
 NAME = "smollm2"
 
 
@@ -28,11 +29,10 @@ def serving(folder: Path, home: Path, log: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder)]
     command += ["--served-model-name", NAME, "--host", "127.0.0.1", "--port", str(port), "--dtype", "bfloat16"]
     command += ["--max-model-len", "2048", "--max-num-seqs", "16", "--enforce-eager", "--disable-log-stats"]
+    command += ["--distributed-executor-backend", "uni"]
     command += ["--structured-outputs-config", '{"backend": "outlines"}']
     variables = {**environment("cpu", home / "vllm"), "VLLM_CPU_KVCACHE_SPACE": "1"}
-    # The server's own ways: a process for the engine and one for the worker, both forked.
-    for name in ("VLLM_ENABLE_V1_MULTIPROCESSING", "VLLM_WORKER_MULTIPROC_METHOD"):
-        del variables[name]
+    del variables["VLLM_ENABLE_V1_MULTIPROCESSING"]  # the server's own way is another process for the engine
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=variables, stdout=output, stderr=output, start_new_session=True)
     try:
