@@ -13,9 +13,14 @@ import pytest
 import yaml
 from builders import CARD
 from command_line import Command, Ended, run_command
-from endpoint_server import Server, answer, hang, refuses, reply, running, say, status
+from endpoint_server import WORDS, Server, answer, hang, refuses, reply, running, say, status
+from store_builders import hold_suite, require_clean
 
 from localtable.cli.main import run
+from localtable.config import load_panel, load_suite
+from localtable.runner import RunOptions, hold_debate
+from localtable.runner.events import RunEvent, TextArrived
+from localtable.types import Stop
 
 KEY = "sk-command-0123456789abcdefghij"
 QUESTION = ("Is a tomato a fruit?", "-o", "Yes", "-o", "No", "-o", "Perhaps")
@@ -311,3 +316,33 @@ def test_a_server_that_hangs_keeps_nobody_from_going_on(folder: Path, server: Se
     ended = localtable("suite", "suite.jsonl", "-p", "panel.yaml", *SCRIPTED, "--store", "run.db", "--quiet")
     assert "2 debates finished, 1 failed" in ended.err
     assert "said nothing for 0.5 s" in ended.err
+
+
+def test_a_run_that_was_stopped_goes_on_and_asks_nothing_twice(
+    folder: Path, server: Server, localtable: Command
+) -> None:
+    write_card(folder, server, max_concurrent=1)
+    panel = load_panel(folder / "panel.yaml", default_stop=Stop())
+    questions = list(load_suite(folder / "suite.jsonl"))
+    hold_suite(folder / "run.db", panel, questions, stop_after=7)
+    before = {json.dumps(request.body, sort_keys=True) for request in server.asked[:-1]}
+    assert before
+    server.received.clear()
+    assert localtable("resume", "run.db", "--quiet").code == 0
+    after = {json.dumps(request.body, sort_keys=True) for request in server.asked}
+    assert after and not before & after
+    require_clean(folder / "run.db", 3)
+
+
+def test_statements_are_shown_as_they_come(folder: Path, server: Server) -> None:
+    shown: list[str] = []
+
+    def tell(event: RunEvent) -> None:
+        if isinstance(event, TextArrived) and event.seat == "Bob":
+            shown.append(event.text)
+
+    options = RunOptions(home=folder / "home", engine="scripted", tell=tell, stream=True)
+    question = next(iter(load_suite(folder / "suite.jsonl")))
+    hold_debate(question, load_panel(folder / "panel.yaml", default_stop=Stop()), options)
+    assert "Yes," in {text.strip() for text in shown}
+    assert any(text.strip() == WORDS for text in shown)

@@ -26,8 +26,8 @@ MAX_ERROR_BYTES = 64 * 1024
 MAX_REPLY_BYTES = 8 * 2**20
 BYTES_PER_TOKEN = 8 * 1024
 """At most, of what comes back: a token with twenty others and their log-probabilities is 2 to 3 KB."""
-AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
-"""Answers after which the same request may go well."""
+AGAIN = frozenset({408, 409, 425, 429, *range(500, 600)} - {501})
+"""Answers after which the same request may go well; what a server doesn't know, it will not learn."""
 
 
 class Again(Exception):
