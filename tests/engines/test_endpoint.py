@@ -435,3 +435,10 @@ def test_closing_twice_is_legal_and_leaves_nothing_waiting(server: Server) -> No
     engine.close()
     engine.close()
     assert engine.step() == []
+
+
+def test_a_key_that_is_a_word_is_left_alone_in_answers(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_KEY", "none")
+    server.usual = say("There is none, nonetheless.")
+    assert decode(one(engine_at(server), statement()).token_ids).strip() == "There is none, nonetheless."
+    assert server.asked[0].headers["Authorization"] == "Bearer none"

@@ -9,6 +9,9 @@ from localtable.errors import PrerequisiteError
 from localtable.types import Endpoint
 
 REDACTED = "[key]"
+LEAST_SECRET = 8
+"""Shorter ones are what servers are given that want some key and take any: `EMPTY`, `none`. As words of an answer they
+are left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,20 +20,24 @@ class Key:
 
     _value: str | None = field(repr=False)
 
+    @property
+    def _secret(self) -> str | None:
+        return None if self._value is None or len(self._value) < LEAST_SECRET else self._value
+
     def headers(self) -> dict[str, str]:
         """What a request carries."""
         return {} if self._value is None else {"Authorization": f"Bearer {self._value}"}
 
     def redact(self, text: str) -> str:
         """The text with the key crossed out: servers quote it, and a hostile one may say it."""
-        return text if self._value is None else text.replace(self._value, REDACTED)
+        return text if self._secret is None else text.replace(self._secret, REDACTED)
 
     def redact_open(self, text: str) -> str:
         """The same for a text that goes on: without an end that may be the key's beginning."""
-        if self._value is None:
+        if self._secret is None:
             return text
-        longest = min(len(self._value) - 1, len(text))
-        held = next((n for n in range(longest, 0, -1) if text.endswith(self._value[:n])), 0)
+        longest = min(len(self._secret) - 1, len(text))
+        held = next((n for n in range(longest, 0, -1) if text.endswith(self._secret[:n])), 0)
         return self.redact(text[: len(text) - held])
 
 
