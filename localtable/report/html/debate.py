@@ -10,9 +10,9 @@ from localtable.report.html.persuasion import find_persuasion
 from localtable.report.html.vote_flow import find_vote_flow
 from localtable.report.view import DebateView
 from localtable.report.words import written_by
-from localtable.types import PAGE, TEMPLATE
+from localtable.types import SOURCE, TEMPLATE
 
-_NOBODY = {TEMPLATE: "Put together from the computed facts, by no model", PAGE: "In the imported page's own words"}
+_NOBODY = {TEMPLATE: "Put together from the computed facts, by no model", SOURCE: "In the imported page's own words"}
 """Who wrote a summary where no model of ours did."""
 
 
