@@ -18,6 +18,7 @@ debate: setup  ## hold the example debate: three models, one question
 	@$(LOCALTABLE) debate $(QUESTION) --panel $(PANEL) --fetch
 
 test: setup  ## run all tests
+	@bash scripts/get_browser.sh
 	@$(LOCALTABLE) models fetch smollm2-135m-instruct qwen2.5-coder-0.5b-instruct
 	@$(PYTHON) -m pytest
 

@@ -9,6 +9,10 @@
     for transcript in localtable.run_suite("questions.jsonl", store="run.db"):
         print(localtable.result_line(transcript))
 
+    for transcript in localtable.run_sweep("sweep.yaml", store="sweep.db"):
+        print(transcript.condition, localtable.result_line(transcript))
+    figures = localtable.analyze("sweep.db")
+
 Everything is imported when it is first used, so that `import localtable` costs nothing.
 """
 
@@ -17,7 +21,17 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from localtable.api import debate, load_panel, load_question, load_transcripts, result_line, run_suite, save
+    from localtable.api import (
+        analyze,
+        debate,
+        load_panel,
+        load_question,
+        load_transcripts,
+        result_line,
+        run_suite,
+        run_sweep,
+        save,
+    )
     from localtable.types import Panel, Question, Transcript
 
 __all__ = [
@@ -25,12 +39,14 @@ __all__ = [
     "Question",
     "Transcript",
     "__version__",
+    "analyze",
     "debate",
     "load_panel",
     "load_question",
     "load_transcripts",
     "result_line",
     "run_suite",
+    "run_sweep",
     "save",
 ]
 

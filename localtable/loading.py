@@ -139,8 +139,8 @@ def _refuse_odd(data: Any, where: str, depth: int = 0) -> None:
             _refuse_odd(value, where, depth + 1)
 
 
-def read_text(path: Path) -> str:
-    """A small UTF-8 text file.
+def read_text(path: Path, max_bytes: int = MAX_FILE_BYTES) -> str:
+    """A UTF-8 text file that is small, or no larger than it may be.
 
     Raises:
         ConfigError: Missing, a folder, unreadable, empty, too big, binary or not UTF-8.
@@ -149,10 +149,10 @@ def read_text(path: Path) -> str:
         if path.is_dir():
             raise ConfigError(f"{path} is a folder, not a file", hint="Name a file.")
         with path.open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)  # a pipe or a device says nothing of its size
-        if len(raw) > MAX_FILE_BYTES:
+            raw = file.read(max_bytes + 1)  # a pipe or a device says nothing of its size
+        if len(raw) > max_bytes:
             raise ConfigError(
-                f"{path} has more than {MAX_FILE_BYTES:,} bytes, the most that are read",
+                f"{path} has more than {max_bytes:,} bytes, the most that are read",
                 hint="A suite of questions is a JSONL file.",
             )
         text = raw.decode("utf-8-sig")

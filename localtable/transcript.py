@@ -11,10 +11,14 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localtable.errors import ConfigError, LocaltableError
+from localtable.loading import read_text
 from localtable.types import (
+    LETTERS,
+    ArgumentSentence,
     Ballot,
     BallotRule,
     Card,
@@ -26,8 +30,13 @@ from localtable.types import (
     Question,
     Round,
     Sampling,
+    Sentence,
+    Summary,
     Transcript,
     Turn,
+    TurningPoint,
+    TurningPointSentence,
+    TurnPlace,
     Usage,
     Visibility,
 )
@@ -39,8 +48,12 @@ if TYPE_CHECKING:
     Test = Callable[[Any], bool]
 
 SCHEMA_VERSION = 1
+MAX_TRANSCRIPT_BYTES = 256 * 1024 * 1024
+"""A debate of 64 seats and 100 rounds at 1,000 tokens a turn."""
 PARTS = ("thinking", "statement", "ballot")
 SUM_TOLERANCE = 1e-6
+MAX_TRANSCRIPT_BYTES = 256 * 1024 * 1024
+"""A debate of 64 seats and 100 rounds at 1,000 tokens a turn."""
 
 
 @lru_cache(maxsize=1)
@@ -77,7 +90,10 @@ def check(data: Any, where: str) -> None:
         raise ConfigError(
             f"{where} is no transcript: {error.message[:200]} (at {place})", hint="See docs/contracts.md."
         )
-    letters = [chr(ord("A") + i) for i in range(len(data["question"]["options"]))]
+    if data["source"] == "run":
+        _check_whole(data, where)
+    letters = list(LETTERS[: len(data["question"]["options"])])
+    _check_places(data, letters, where)
     for round_data in data["rounds"]:
         for turn in round_data["turns"]:
             for ballot in (turn["ballot"], turn.get("ballot_before")):
@@ -85,16 +101,70 @@ def check(data: Any, where: str) -> None:
                     _check_ballot(ballot, letters, f"{where}: {turn['seat']}")
 
 
+def _check_places(data: Mapping[str, Any], letters: list[str], where: str) -> None:
+    """Rounds ascend, turns are of seats that sit there, once each, and nobody counts an option that there is not."""
+    names = [seat["name"] for seat in data["panel"]["seats"]]
+    numbers = [round_["number"] for round_ in data["rounds"]]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"{where} has two seats of one name", hint="Seats go by their names: they differ.")
+    if numbers != sorted(set(numbers)):
+        raise ConfigError(f"{where} has rounds in the order {numbers}", hint="Their numbers ascend.")
+    for round_ in data["rounds"]:
+        seats = [turn["seat"] for turn in round_["turns"]]
+        if len(set(seats)) < len(seats) or not set(seats) <= set(names):
+            raise ConfigError(
+                f"{where}, round {round_['number']}: turns of {', '.join(seats)[:200]}",
+                hint="Each is of a seat of the panel, and no seat has two.",
+            )
+    named = {letter for round_ in data["rounds"] for letter in round_["tally"] or ()}
+    named |= {data["question"]["answer"], *(data["verdict"] or {}).get("options", ())}
+    named |= {argument["option"] for argument in (data.get("summary") or {}).get("arguments", ())}
+    wrong = named - {None, *letters}
+    if wrong:
+        raise ConfigError(
+            f"{where} names option {max(wrong)}; {_known(letters)}",
+            hint="Answer, tallies, verdict and summary name options of the question.",
+        )
+
+
+def _known(letters: list[str]) -> str:
+    return f"the options are {letters[0]} to {letters[-1]}" if letters else "there are no options"
+
+
 def _first_error(data: Any) -> ValidationError | None:
-    return next(iter(sorted(_validator().iter_errors(data), key=lambda e: len(e.absolute_path))), None)
+    error = next(iter(sorted(_validator().iter_errors(data), key=lambda e: len(e.absolute_path))), None)
+    return None if error is None else _innermost(error)
+
+
+def _innermost(error: ValidationError) -> ValidationError:
+    """Of what may have one of several forms: the fault inside the form that it comes nearest to."""
+    inner = max(error.context or (), key=lambda e: len(e.absolute_path), default=error)
+    return error if len(inner.absolute_path) <= len(error.absolute_path) else _innermost(inner)
+
+
+MIN_OPTIONS = 2
+
+
+def _check_whole(data: Mapping[str, Any], where: str) -> None:
+    """Hold a run against what only an import may leave open."""
+    if len(data["question"]["options"]) < MIN_OPTIONS:
+        raise ConfigError(
+            f"{where} is no transcript of a run: fewer than {MIN_OPTIONS} options (at question/options)",
+            hint="See docs/contracts.md.",
+        )
+    turns = [turn for round_data in data["rounds"] for turn in round_data["turns"]]
+    missing = [name for name in ("ballot", "truncated") if any(turn[name] is None for turn in turns)]
+    missing += [name for name in ("panel", "verdict") if (data[name] or {}).get("rounds", 0) is None]
+    if missing:
+        raise ConfigError(
+            f"{where} is no transcript of a run: null at {', '.join(missing)}",
+            hint="Only an import may leave that open.",
+        )
 
 
 def _check_ballot(ballot: Mapping[str, Any], letters: list[str], where: str) -> None:
     if ballot["vote"] not in letters:
-        raise ConfigError(
-            f"{where} votes {ballot['vote']}; the options are {letters[0]} to {letters[-1]}",
-            hint="A vote is an option.",
-        )
+        raise ConfigError(f"{where} votes {ballot['vote']}; {_known(letters)}", hint="A vote is an option.")
     distribution = ballot["distribution"]
     if distribution is None:
         return
@@ -198,23 +268,29 @@ def to_json(transcript: Transcript) -> dict[str, Any]:
     Raises:
         LocaltableError: The transcript breaks its own schema: a defect of this program.
     """
-    data = {
+    data = to_data(transcript)
+    try:
+        check(data, "the transcript")
+    except ConfigError as error:
+        raise LocaltableError(error.message, hint="A defect of localtable: please report it.") from error
+    return data
+
+
+def to_data(transcript: Transcript) -> dict[str, Any]:
+    """A transcript as plain data that is not held against the schema: for what is computed from it."""
+    return {
         "schema_version": SCHEMA_VERSION,
         "question": question_to_json(transcript.question),
         "panel": panel_to_json(transcript.panel),
         "repeat": transcript.repeat,
         "rounds": [_round_to_json(round_) for round_ in transcript.rounds],
         "verdict": _verdict_to_json(transcript),
-        "turning_points": [],
+        "turning_points": [turning_point_to_json(point) for point in transcript.turning_points],
+        "summary": None if transcript.summary is None else summary_to_json(transcript.summary),
         "source": transcript.source,
         "condition": transcript.condition,
         "manifest": dict(transcript.manifest),
     }
-    try:
-        check(data, "the transcript")
-    except ConfigError as error:
-        raise LocaltableError(error.message, hint="A defect of localtable: please report it.") from error
-    return data
 
 
 def question_to_json(question: Question) -> dict[str, Any]:
@@ -229,6 +305,11 @@ def question_to_json(question: Question) -> dict[str, Any]:
     }
 
 
+def question_from_json(data: Mapping[str, Any]) -> Question:
+    """The way back."""
+    return Question(**{**data, "options": tuple(data["options"]), "tags": tuple(data["tags"])})
+
+
 def panel_to_json(panel: Panel) -> dict[str, Any]:
     """A panel as plain data, every default written out; `config.parse_panel` reads it back."""
     return {
@@ -241,7 +322,7 @@ def panel_to_json(panel: Panel) -> dict[str, Any]:
         "ballot": _ballot_rule_to_json(panel.ballot),
         "engine": dict(panel.engine),
         "stop": {"when": panel.stop.when, "share": panel.stop.share if panel.stop.when == "threshold" else None},
-        "moderator": panel.moderator,
+        "moderator": None if panel.moderator is None else panel.moderator.id,
         "seed": panel.seed,
     }
 
@@ -277,6 +358,7 @@ def _confederate_to_json(seat: Confederate) -> dict[str, Any]:
         "counts": seat.counts,
         "together": seat.together,
         "poses_as": seat.poses_as,
+        "confidence": seat.confidence,
     }
 
 
@@ -378,7 +460,77 @@ def _verdict_to_json(transcript: Transcript) -> dict[str, Any] | None:
     }
 
 
+def turning_point_to_json(point: TurningPoint) -> dict[str, Any]:
+    """A turning point as plain data."""
+    without = point.verdict_without
+    return {
+        "round": point.round,
+        "seat": point.seat,
+        "before": point.before,
+        "after": point.after,
+        "kind": point.kind,
+        "verdict_without": None if without is None else list(without),
+        "shift": point.shift,
+    }
+
+
+def summary_to_json(summary: Summary) -> dict[str, Any]:
+    """A summary as plain data."""
+    return {
+        "by": summary.by,
+        "text": [{"sentence": s.sentence, "turns": [turn._asdict() for turn in s.turns]} for s in summary.text],
+        "arguments": [{"option": a.option, **_place(a.turn), "sentence": a.sentence} for a in summary.arguments],
+        "turning_points": [{**_place(p.turn), "sentence": p.sentence} for p in summary.turning_points],
+        "templated": list(summary.templated),
+        "dropped": summary.dropped,
+        "asked_again": summary.asked_again,
+    }
+
+
+def summary_from_json(data: Mapping[str, Any]) -> Summary:
+    """The way back."""
+    return Summary(
+        data["by"],
+        tuple(Sentence(s["sentence"], tuple(TurnPlace(**turn) for turn in s["turns"])) for s in data["text"]),
+        tuple(ArgumentSentence(a["option"], _turn_place(a), a["sentence"]) for a in data["arguments"]),
+        tuple(TurningPointSentence(_turn_place(p), p["sentence"]) for p in data["turning_points"]),
+        tuple(data["templated"]),
+        data["dropped"],
+        data["asked_again"],
+    )
+
+
+def _place(turn: TurnPlace | None) -> dict[str, Any]:
+    return {"round": None, "seat": None} if turn is None else turn._asdict()
+
+
+def _turn_place(data: Mapping[str, Any]) -> TurnPlace | None:
+    return None if data["round"] is None or data["seat"] is None else TurnPlace(data["round"], data["seat"])
+
+
 # ── on disk ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_transcript(path: Path) -> dict[str, Any]:
+    """A transcript's file as plain data, checked.
+
+    Raises:
+        ConfigError: Missing or damaged, of a newer version, or no transcript.
+    """
+    text = read_text(path, MAX_TRANSCRIPT_BYTES)
+    try:
+        data = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"{path} is not valid JSON: {str(error)[:200]}", hint="A transcript is what `--json` has written."
+        ) from None
+    check(data, str(path))
+    found: dict[str, Any] = data
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def dump(data: Mapping[str, Any]) -> str:

@@ -5,9 +5,9 @@ Pure data: no validation (that is `config`'s), no I/O, no identity. Sizes carry 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Option letters; an option's letter is its place in the question's own order."""
@@ -313,6 +313,8 @@ class Confederate:
     """Whether its wrong option is that of the debate's other confederates, not one drawn for itself."""
     poses_as: str | None = None
     """The model that it is shown as, where seats go by their models' names."""
+    confidence: float = 1.0
+    """What its vote has of the probability, shown where confidence is; the other options share the rest."""
 
     @property
     def model_id(self) -> str:
@@ -399,7 +401,8 @@ class Panel:
     ballot: BallotRule = BallotRule()
     engine: Mapping[str, Any] = field(default_factory=dict)
     stop: Stop = Stop()
-    moderator: str | None = None
+    moderator: Card | None = None
+    """Who sums the debate up when it has ended; None: templates do."""
     seed: int = 0
 
     @property
@@ -431,12 +434,15 @@ class Variant:
 
 
 def variant_name(levels: Mapping[str, str]) -> str:
-    """`names=neutral,rounds=3`: a factor goes by the last part of its name, where no other has the same."""
-    short = [factor.rpartition(".")[2] for factor in levels]
-    return ",".join(
-        f"{last if short.count(last) == 1 else factor}={level}"
-        for last, (factor, level) in zip(short, levels.items(), strict=True)
-    )
+    """`names=neutral,rounds=3`."""
+    short = short_factors(levels)
+    return ",".join(f"{short[factor]}={level}" for factor, level in levels.items())
+
+
+def short_factors(factors: Iterable[str]) -> dict[str, str]:
+    """By factor what it is called: the last part of its name, where no other has the same."""
+    last = {factor: factor.rpartition(".")[2] for factor in factors}
+    return {factor: short if list(last.values()).count(short) == 1 else factor for factor, short in last.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -462,6 +468,10 @@ class Sweep:
     """Which variants have the controls."""
     repeats: int = 1
     primary: tuple[PrimaryContrast, ...] = ()
+
+
+MAX_TURNS_UNASKED = 50_000
+"""Of a sweep: more are held only where somebody says so; some seven hours at two turns a second."""
 
 
 # ── what a run gives ────────────────────────────────────────────────────────────────────────────────────────
@@ -625,7 +635,89 @@ class Verdict:
     """Votes in all."""
     agreement: bool
     """Whether the leading option's share reached the panel's."""
-    rounds: int
+    rounds: int | None
+    """None where an import does not say."""
+
+
+TurningPointKind = Literal["decisive", "largest_shift"]
+
+
+@dataclass(frozen=True, slots=True)
+class TurningPoint:
+    """A turn at which the outcome turned, or, where no single one decided it, the one that moved most."""
+
+    round: int
+    seat: str
+    before: Letter | None
+    """The seat's vote in its previous round; None where that is not known."""
+    after: Letter
+    kind: TurningPointKind
+    verdict_without: tuple[Letter, ...] | None
+    """The leading options if the seat had kept its earlier vote to the end, where that is what makes it decisive."""
+    shift: float | None
+    """How much more probable `after` has become for the seat; None where no distribution is known."""
+
+
+class TurnPlace(NamedTuple):
+    """Names a turn of a debate."""
+
+    round: int
+    seat: str
+
+
+SUMMARY_STEP = "summary"
+"""The step of a moderator's requests."""
+SummaryPart = Literal["text", "arguments", "turning_points"]
+TEMPLATE = "template"
+"""Who has written a summary that no model wrote."""
+SOURCE = "source"
+"""Who has written that of an imported page, as far as it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of a summary."""
+
+    sentence: str
+    turns: tuple[TurnPlace, ...] = ()
+    """The turns that it is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentSentence:
+    """What the strongest statement for an option says, and where it stands."""
+
+    option: Letter | None
+    """None where an imported page names none."""
+    turn: TurnPlace | None
+    """None where an imported page does not say whose it is."""
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurningPointSentence:
+    """What happened where the outcome turned."""
+
+    turn: TurnPlace | None
+    """As for `ArgumentSentence`."""
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A debate in words."""
+
+    by: str
+    """A model's id; `template`; `source` for what an imported page says itself."""
+    text: tuple[Sentence, ...] = ()
+    arguments: tuple[ArgumentSentence, ...] = ()
+    turning_points: tuple[TurningPointSentence, ...] = ()
+    templated: tuple[SummaryPart, ...] = ()
+    """Parts that are written from templates: all of them without a moderator, or where nothing of its own was left."""
+    dropped: int | None = 0
+    """A moderator's sentences that were not true, or not of the form; None of a page, which doesn't say."""
+    asked_again: int | None = 0
+    """How many sentences it was asked for once more; None likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -638,6 +730,8 @@ class Transcript:
     rounds: tuple[Round, ...]
     verdict: Verdict | None
     """None where the debate was interrupted."""
+    turning_points: tuple[TurningPoint, ...] = ()
+    summary: Summary | None = None
     condition: str = "debate"
     source: Literal["run", "import"] = "run"
     manifest: Mapping[str, Any] = field(default_factory=dict)

@@ -107,7 +107,7 @@ def main() -> None:
             process.join()
     for process in running:
         process.join()
-    multiprocessing.forkserver._forkserver._stop()  # so that its CPU time and its children's are counted
+    multiprocessing.forkserver._forkserver._stop()  # type: ignore[attr-defined]  # so that its CPU time and its children's are counted
 
 
 if __name__ == "__main__":

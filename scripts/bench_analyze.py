@@ -17,20 +17,21 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from bench_tally import peak_mib, write_store
 
 from localtable.analysis.analyze import analyze
-from localtable.analysis.families import FAMILIES
-from localtable.cli.analyze import read
+from localtable.analysis.families import FAMILIES, Dimension
+from localtable.report.stored import read_run
 
 TOTAL_S, PEAK_MIB = 30.0, 1024.0
 
 
-def measure(path: Path, by: list[str], each: bool) -> None:
+def measure(path: Path, by: list[Dimension], each: bool) -> None:
     """Read and analyse; prints the figures as JSON."""
     began = time.perf_counter()
-    table, facts = read(path, ())
+    table, facts = read_run(path)
     loaded = time.perf_counter()
     after_load = peak_mib()
     analysis = analyze(table, facts, by=by)
@@ -105,11 +106,12 @@ def main() -> int:
     return int(max(total, command_s) > TOTAL_S or peak > PEAK_MIB)
 
 
-def measured(path: Path, *arguments: str) -> dict:
+def measured(path: Path, *arguments: str) -> dict[str, Any]:
     answer = subprocess.run(
         [sys.executable, __file__, "--measure", path, *arguments], check=True, capture_output=True, text=True
     ).stdout
-    return json.loads(answer)
+    figures: dict[str, Any] = json.loads(answer)
+    return figures
 
 
 if __name__ == "__main__":

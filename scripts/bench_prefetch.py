@@ -54,7 +54,7 @@ def load_s(workers: Workers, spec: EngineSpec) -> float:
     handle = workers.start(spec)
     try:
         while True:
-            wait([handle], 60)
+            wait([handle], 60)  # type: ignore[list-item]
             for message in handle.poll():
                 if isinstance(message, Ready):
                     return time.monotonic() - began

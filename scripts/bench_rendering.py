@@ -11,6 +11,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -52,8 +53,8 @@ def main() -> int:
         turns = [ShownTurn(seat.name, setting.QUESTION.options[1], SAID * 2) for seat in setting.SEATS]
         seat = setting.SEATS[1]
         tokens = len(renderer.statement(setting.QUESTION, seat, turns))
-        statement = milliseconds(lambda r=renderer, t=turns, s=seat: r.statement(setting.QUESTION, s, t))
-        ballot = milliseconds(lambda r=renderer, s=seat: r.ballot_after(setting.QUESTION, s, "ABC"))
+        statement = milliseconds(partial(renderer.statement, setting.QUESTION, seat, turns))
+        ballot = milliseconds(partial(renderer.ballot_after, setting.QUESTION, seat, "ABC"))
         median = statistics.median(statement)
         per_800 = median * 800 / tokens
         slow |= per_800 > BOUND_MS

@@ -146,7 +146,7 @@ def load(setting: Setting, home_: Path) -> tuple[ForkServer, Kept]:
     server = ForkServer(modules, "cpu", home_, Path(tempfile.mkstemp(suffix=".log")[1]))
     handle = server.start(setting.spec, Path(tempfile.mkstemp(suffix=".log")[1]))
     while True:
-        wait([handle], 1.0)
+        wait([handle], 1.0)  # type: ignore[list-item]
         for message in handle.poll():
             if isinstance(message, Ready):
                 return server, Kept(handle, message)
@@ -159,7 +159,7 @@ def drain(handle: EngineHandle, requests: Sequence[Request]) -> tuple[float, lis
     handle.submit(requests)
     done: list[Completion] = []
     while len(done) < len(requests):
-        wait([handle], 1.0)
+        wait([handle], 1.0)  # type: ignore[list-item]
         for message in handle.poll():
             if isinstance(message, Events):
                 done += [event for event in message.events if not isinstance(event, Tokens)]  # type: ignore[misc]
@@ -384,12 +384,12 @@ def _wave(request: Request) -> tuple[int, int]:
 def _uneven(setting: Setting) -> Setting:
     """A fixed length of its own for each seat, from a quarter to twice of what the others have."""
     rng = random.Random(0)
-    usual = setting.panel.seats[0].sampling.max_tokens
+    usual = setting.panel.model_seats[0].sampling.max_tokens
     lengths = [usual // 4, usual // 2, usual, 2 * usual]
     rng.shuffle(lengths)
     seats = tuple(
         replace(seat, sampling=replace(seat.sampling, max_tokens=n, min_tokens=n))
-        for seat, n in zip(setting.panel.seats, itertools.cycle(lengths), strict=False)
+        for seat, n in zip(setting.panel.model_seats, itertools.cycle(lengths), strict=False)
     )
     panel = replace(setting.panel, seats=seats)
     return replace(setting, panel=panel, model=replace(setting.model, panel=panel))

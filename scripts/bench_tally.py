@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -165,11 +166,12 @@ def main() -> int:
     return int(total > TOTAL_S or peak > PEAK_MIB)
 
 
-def measured(path: Path) -> dict:
+def measured(path: Path) -> dict[str, Any]:
     answer = subprocess.run(
         [sys.executable, __file__, "--measure", path], check=True, capture_output=True, text=True
     ).stdout
-    return json.loads(answer)
+    figures: dict[str, Any] = json.loads(answer)
+    return figures
 
 
 if __name__ == "__main__":

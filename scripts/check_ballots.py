@@ -36,7 +36,7 @@ def main() -> None:
     per_file = -(-args.questions // len(args.suite))
     questions = [q for suite in args.suite for q in islice(load_suite(suite), per_file)][: args.questions]
     panel = load_panel(args.panel, default_stop=Stop("never"))
-    seats = tuple(replace(s, sampling=replace(s.sampling, max_tokens=args.max_tokens)) for s in panel.seats)
+    seats = tuple(replace(s, sampling=replace(s.sampling, max_tokens=args.max_tokens)) for s in panel.model_seats)
     panel = replace(panel, seats=seats)
     arguments = {"max_num_seqs": str(args.batch)}
     with tempfile.TemporaryDirectory() as folder:
@@ -62,7 +62,7 @@ def report(held: list[Transcript]) -> None:
         to_json(transcript)  # the whole transcript against its schema, too
     print(f"{'model':32} {'ballots':>8} {'valid':>7} {'steps':>6} {'changed':>8} {'expected steps':>15} {'ties':>5}")
     bad = 0
-    for seat in held[0].panel.seats:
+    for seat in held[0].panel.model_seats:
         counts = Counter[str]()
         for transcript in held:
             for round_ in transcript.rounds:

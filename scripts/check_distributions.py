@@ -18,7 +18,7 @@ from pathlib import Path
 
 from localtable.ballots import VOTE_KEY, LabelSet, probe_labels, read_choice
 from localtable.config import load_card, load_suite
-from localtable.engines.base import Completion, Constraint, EngineSpec, Failure, Request, Tokens
+from localtable.engines.base import Completion, Constraint, EngineSpec, Failure, Request
 from localtable.places import home
 from localtable.prompts import HfTokenizer, Renderer, load_wording
 from localtable.runner.turns import BALLOT_SAMPLING
@@ -47,7 +47,7 @@ def complete(handle: EngineHandle, requests: Sequence[Request]) -> list[Completi
             for event in message.events if isinstance(message, Events) else ():
                 if isinstance(event, Failure):
                     raise SystemExit(event.message)
-                if not isinstance(event, Tokens):
+                if isinstance(event, Completion):
                     done[event.request_id] = event
     return [done[request.request_id] for request in requests]
 

@@ -117,7 +117,8 @@ def hf_config(card: Card) -> dict[str, Any]:
         names = ("num_experts", "num_local_experts", "n_routed_experts")
         config |= dict.fromkeys(names, a.num_experts) | {"num_experts_per_tok": per_token}
         config["moe_intermediate_size"] = a.moe_intermediate_size
-    return config | EXTRA.get(a.model_type, lambda _: {})(card)
+    extra = EXTRA.get(a.model_type)
+    return config if extra is None else config | extra(card)
 
 
 def _granite(card: Card) -> dict[str, Any]:
@@ -191,7 +192,7 @@ def _gemma(card: Card) -> dict[str, Any]:
     }
 
 
-EXTRA = {
+EXTRA: dict[str, Callable[[Card], dict[str, Any]]] = {
     "gemma4": _gemma,
     "granitemoehybrid": _granite,
     "nemotron_h": _nemotron,

@@ -84,7 +84,8 @@ def ask(engine: Engine, model: Model, questions: Sequence[Question], seed: int) 
             for i, prompt in enumerate(prompts)
         ]
     )
-    requests, places = [], []
+    requests: list[Request] = []
+    places: list[tuple[int, int, tuple[Letter, ...]]] = []
     for i, question in enumerate(questions):
         labels = model.labels_for_vote(len(question.options))
         constraint = Constraint(labels.regex, labels.allowed_ids)

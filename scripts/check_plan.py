@@ -46,8 +46,8 @@ def panel_of(models: tuple[str, ...], rounds: int, tokens: int) -> Panel:
 
 def predicted(panel: Panel, questions: list[Question], cap: int | None) -> Plan:
     machine = find_machine(cap)
-    wishes, workload = plan_inputs(panel, machine, "vllm", questions, len(questions))
-    return make_plan(wishes, workload, machine, Calibration(home()))
+    wishes, workloads = plan_inputs(panel, machine, "vllm", questions, len(questions))
+    return make_plan(wishes, workloads, machine, Calibration(home()))
 
 
 def measured(panel: Panel, questions: list[Question], cap: int | None) -> tuple[float, dict[str, Any]]:

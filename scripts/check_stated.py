@@ -48,7 +48,7 @@ def main() -> None:
 
 def report(held: list[Transcript], show: int) -> None:
     print(f"{'model':32} {'n':>4} {'stated':>7} {'agrees':>7} {'right':>6} {'cut':>5} {'empty':>6} {'letter':>7}")
-    for seat in held[0].panel.seats:
+    for seat in held[0].panel.model_seats:
         turns = [(t, turn) for t in held for turn in t.rounds[0].turns if turn.seat == seat.name]
         counts = Counter[str]()
         for transcript, turn in turns:

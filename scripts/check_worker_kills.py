@@ -167,7 +167,7 @@ def main() -> int:
                 time.sleep(0.05)
             assert command.returncode == 0, run.said()
             left = run.left(5.0)
-            states = dict(run.query("SELECT state, count(*) FROM debates GROUP BY state"))
+            states = {state: n for state, n in run.query("SELECT state, count(*) FROM debates GROUP BY state")}
             rows = run.query("SELECT debate, round, seat, count(*) FROM turns GROUP BY debate, round, seat")
             lost += expected - len(rows)
             twice += sum(int(str(row[3])) - 1 for row in rows)

@@ -18,7 +18,8 @@ from localtable.types import Sampling
 def main() -> None:
     how, *folders = sys.argv[1:]
     with Workers(home()) as workers:
-        waiting, running = list(folders), {}
+        waiting = list(folders)
+        running: dict[EngineHandle, str] = {}
         loaded: dict[EngineHandle, Ready] = {}
         while waiting or running:
             while waiting and (how == "together" or not running):
@@ -27,7 +28,7 @@ def main() -> None:
                 handle = workers.start(spec)
                 handle.submit([Request("first", tuple(range(10, 45)), Sampling(max_tokens=1), 1)])
                 running[handle] = folder
-            wait(list(running), 1)
+            wait(list(running), 1)  # type: ignore[arg-type]
             for handle in list(running):
                 for message in handle.poll():
                     if isinstance(message, Ready):

@@ -25,8 +25,8 @@ def main() -> None:
     seats = [{"name": f"seat {i}", "model": folder} for i, folder in enumerate(folders)]
     data = {"name": "first", "seats": seats, "sampling": {"max_tokens": 64}}
     panel = parse_panel(data, "the panel", Path.cwd(), default_stop=Stop("unanimous"))
-    times: dict[str, dict[str, float]] = {seat.card.id: {} for seat in panel.seats}
-    model_of = {seat.name: seat.card.id for seat in panel.seats}
+    times: dict[str, dict[str, float]] = {seat.card.id: {} for seat in panel.model_seats}
+    model_of = {seat.name: seat.card.id for seat in panel.model_seats}
 
     def tell(event: RunEvent) -> None:
         match event:

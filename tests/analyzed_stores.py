@@ -11,7 +11,7 @@ from store_builders import NAMED, hold_suite
 
 from localtable.analysis.analyze import analyze
 from localtable.analysis.findings import Analysis, Comparison, Finding
-from localtable.cli.analyze import read
+from localtable.report.stored import read_run
 from localtable.types import Question
 
 SEATS = ("Ada", "Bob", "Cy", "Dee", "Eve")
@@ -43,7 +43,7 @@ def random_store(folder: Path, number: int = 24, **changes: Any) -> Path:
 
 
 def analysis_of(path: Path, *conditions: str, **options: Any) -> Analysis:
-    return analyze(*read(path, conditions), **options)
+    return analyze(*read_run(path, conditions), **options)
 
 
 def finding(analysis: Analysis, name: str, **by: int | str) -> Finding:

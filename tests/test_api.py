@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from builders import make_question, refused, votes, write_panel, write_script
+from command_line import run_command
+from sweep_builders import hold_sweep, write_sweep
 
 import localtable
 from localtable.errors import ConfigError, PlacementError
@@ -153,6 +155,65 @@ def test_a_suite_s_errors_are_those_of_the_command(tmp_path: Path, panel: Path) 
     held()
     assert "the number of repeats differs" in refused(held, repeats=2).message
     assert "does not exist" in refused(lambda: list(localtable.load_transcripts(tmp_path / "none.db"))).message
+
+
+# ── sweeps and figures ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_sweep_gives_its_debates_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    file, store = write_sweep(tmp_path, controls=["solo-revise"]), tmp_path / "run.db"
+    for _ in localtable.run_sweep(file, store=store, engine="scripted"):
+        break
+    rest = list(localtable.run_sweep(str(file), store=store, engine="scripted"))
+    kept = list(localtable.load_transcripts(store))
+    assert len(kept) == 4 * (4 + 1)
+    assert 0 < len(rest) < len(kept)
+    levels = {(t.condition, t.manifest["sweep"]["levels"]["rounds"], len(t.rounds)) for t in kept}
+    assert {(f"order={order},rounds={n}", n, int(n)) for order in ("fixed", "shuffled") for n in "23"} < levels
+    (tmp_path / "apart").mkdir()
+    by_command = hold_sweep(tmp_path / "apart/run.db", file)
+    assert [t.rounds for t in localtable.load_transcripts(by_command)] == [t.rounds for t in kept]
+
+
+def test_arguments_of_a_sweep_stand_in_place_of_the_file_s(tmp_path: Path) -> None:
+    file = write_sweep(tmp_path, limit="3")
+    held = list(localtable.run_sweep(file, store=tmp_path / "run.db", engine="scripted", limit=2, seed=9))
+    assert len(held) == 4 * 2
+    assert {t.panel.seed for t in held} == {9}
+
+
+def test_a_sweep_s_errors_are_those_of_the_command(tmp_path: Path) -> None:
+    def held(**keywords: object) -> list[object]:
+        given = {"store": tmp_path / "run.db", "engine": "scripted", **keywords}
+        return list(localtable.run_sweep(write_sweep(tmp_path, **changes), **given))  # type: ignore[arg-type]
+
+    changes: dict[str, object] = {}
+    error = refused(held, max_turns=79)
+    assert "the sweep 'trial' takes 80 turns; without being asked for, 79 are held" in error.message
+    assert "max_turns" in error.hint
+    assert not (tmp_path / "run.db").exists()
+    assert "limit is 0" in refused(held, limit=0).message
+    assert "seed is -1" in refused(held, seed=-1).message
+    changes["primary"] = [{"metric": "acuracy", "factor": "rounds", "levels": ["2", "3"]}]
+    assert "can't be compared by 'acuracy'" in refused(held).message
+    changes.clear()
+    assert len(held(max_turns=80)) == 16
+    assert held(max_turns=1) == [], "what is begun goes on"
+
+
+def test_figures_are_those_of_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = hold_sweep(tmp_path / "run.db", write_sweep(tmp_path))
+    named = ("--by", "model", "--family", "outcome", "--condition", "debate", "--cluster", "passage")
+    assert run_command(capsys, "analyze", store, *named, "--json", "-").code == 2, "no question has such a tag"
+    written = run_command(capsys, "analyze", store, *named[:-2], "--json", "-").out
+    found = localtable.analyze(str(store), by=["model"], families=["outcome"], conditions=["debate"])
+    assert json.loads(written) == json.loads(json.dumps(found))
+    assert len(localtable.analyze(store)["metrics"]) > len(found["metrics"])
+    assert "no question has a tag" in refused(localtable.analyze, store, cluster="passage").message
+    assert "'models'" in refused(localtable.analyze, store, by=["models"]).message
+    assert "'outcomes'" in refused(localtable.analyze, store, families=["outcomes"]).message
+    assert "no condition 'none'" in refused(localtable.analyze, store, conditions=["none"]).message
+    assert "does not exist" in refused(localtable.analyze, tmp_path / "none.db").message
 
 
 def test_everything_named_is_there_and_nothing_else() -> None:

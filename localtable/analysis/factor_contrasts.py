@@ -9,6 +9,27 @@ from typing import Any
 from localtable.analysis.contrasts import Contrast, between
 from localtable.analysis.sample import Sample
 from localtable.analysis.sides import COMPARABLE
+from localtable.errors import ConfigError
+from localtable.loading import nearest
+from localtable.types import PrimaryContrast
+
+
+def require_comparable(primary: Sequence[PrimaryContrast], where: str) -> None:
+    """Refuse contrasts that no analysis makes: whoever names one wants its test when the run is paid for.
+
+    Args:
+        primary: A sweep's.
+        where: What to call its file in an error.
+
+    Raises:
+        ConfigError: Says which metric.
+    """
+    for contrast in primary:
+        if contrast.metric not in COMPARABLE:
+            raise ConfigError(
+                f"{where}: primary: variants can't be compared by {contrast.metric!r}",
+                hint=nearest(contrast.metric, list(COMPARABLE), kind="metrics"),
+            )
 
 
 def factor_contrasts(samples: Sequence[Sample], sweep: Mapping[str, Any]) -> Iterator[Contrast]:

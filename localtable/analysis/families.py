@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-Family = Literal["validity", "outcome", "dynamics", "social", "agreement", "calibration", "bias", "rules", "efficiency"]
+Family = Literal[
+    "validity",
+    "outcome",
+    "dynamics",
+    "social",
+    "influence",
+    "agreement",
+    "calibration",
+    "bias",
+    "rules",
+    "efficiency",
+]
 FAMILIES: tuple[Family, ...] = get_args(Family)
 
 Dimension = Literal["tag", "model", "seat", "round", "agreement"]

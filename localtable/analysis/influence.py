@@ -5,10 +5,10 @@ A question is the unit of inference: its turns, rounds and repeats are averaged 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from localtable.analysis.statistics.bootstrap import bootstrap
 from localtable.analysis.statistics.estimate import Estimate, PValue
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from localtable.analysis.statistics.arrays import Flags, Floats
 
 By = Literal["model", "seat"]
+Peer = TypeVar("Peer", str, int)
+"""A seat by its name, or by its place."""
 NAME = "influence"
 """Seeds resamples and flips."""
 
@@ -123,16 +125,30 @@ def pairs(measurements: Sequence[Measurement], kind: InfluenceKind, by: By, name
     ]
 
 
+def judge_claim(values: Mapping[Peer, float], named: Peer) -> tuple[float, float] | None:
+    """What a turn's claim counts: whether the peer that it names has the largest influence, and a random one's chance.
+
+    Args:
+        values: Of the peers that the turn has read.
+        named: The peer that the seat says persuaded it.
+
+    Returns:
+        1 ÷ the peers that share the first place, or 0; and 1 ÷ all peers. None where its influence is not measured.
+    """
+    if named not in values:
+        return None
+    first = [peer for peer, value in values.items() if value == max(values.values())]
+    return (named in first) / len(first), 1 / len(values)
+
+
 def claims(measurements: Sequence[Measurement], kind: InfluenceKind) -> Claims:
     """Agreement of `persuaded_by` with the peer of largest influence."""
-    agreeing, base = [], []
-    chosen = [one for one in measurements if one.kind == kind and one.persuaded_by is not None]
+    judged = []
+    chosen = [one for one in measurements if one.kind == kind]
     for _, of_turn in groupby(chosen, lambda one: one.turn):
         same = list(of_turn)
-        values, named = {one.peer: one.value for one in same}, same[0].persuaded_by
-        if named not in values:
-            continue
-        first = [peer for peer, value in values.items() if value == max(values.values())]
-        agreeing.append((named in first) / len(first))
-        base.append(1 / len(values))
-    return Claims(len(agreeing), sum(agreeing), sum(base) / len(base) if base else None)
+        named = same[0].persuaded_by
+        found = None if named is None else judge_claim({one.peer: one.value for one in same}, named)
+        judged += [] if found is None else [found]
+    agreeing, chance = (sum(column) for column in zip(*judged, strict=True)) if judged else (0.0, 0.0)
+    return Claims(len(judged), agreeing, chance / len(judged) if judged else None)

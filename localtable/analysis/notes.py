@@ -16,6 +16,7 @@ from localtable.analysis.sample import Sample
 from localtable.analysis.statistics.bootstrap import MAX_UNDEFINED
 from localtable.analysis.statistics.calibration import NEARLY_CERTAIN
 from localtable.analysis.statistics.estimate import Estimate
+from localtable.analysis.words import listed
 
 FEW_QUESTIONS = 50
 """Below it coverage was not held to its target (docs/analysis.md, Coverage and size)."""
@@ -23,6 +24,8 @@ NO_VALUE, NO_INTERVAL = "no value", "no interval"
 """How a note begins that gives the reason for what is missing somewhere among a metric's figures."""
 MOST_NAMED = 3
 """Conditions that are named one by one."""
+LACKING = "debates lack a ballot"
+NOT_TESTED = "primary contrast of the sweep, not tested: "
 PARTS = "of parts: "
 """How it begins where only figures that are broken down lack it."""
 _RESAMPLES = re.compile(r"in \d+% of resamples")
@@ -39,6 +42,7 @@ def notes(
     yield from _debates(facts, samples)
     for sample in samples:
         yield from _ballots(sample)
+        yield from _influence(sample)
     yield from _comparisons(facts, samples, tests)
     yield from _parts(samples, findings, cluster)
     yield from _not_computed(findings, tests)
@@ -64,8 +68,7 @@ def _debates(facts: RunFacts, samples: Sequence[Sample]) -> Iterator[str]:
         lacking = int((sample.condition.finished & ~sample.whole).sum())
         if lacking:
             yield (
-                f"{sample.condition.name}: {lacking:,} finished debates lack a ballot and are left out"
-                " (see `localtable verify`)"
+                f"{sample.condition.name}: {lacking:,} finished {LACKING} and are left out (see `localtable verify`)"
             )
     if facts.num_answered < facts.num_questions:
         yield f"questions with an answer: {facts.num_answered:,} of {facts.num_questions:,}; accuracy is of these"
@@ -99,8 +102,8 @@ def _ballots(sample: Sample) -> Iterator[str]:
     scripted = [seat.name for seat in sample.condition.seats if not seat.is_model]
     if scripted:
         counting = [seat.name for seat in sample.condition.seats if not seat.is_model and seat.counts]
-        votes = f"; the votes of {_listed(counting)} count in majorities and rules" if counting else ""
-        yield f"{name}: {_listed(scripted)} sat there by script, and no figure is of them{votes}"
+        votes = f"; the votes of {listed(counting)} count in majorities and rules" if counting else ""
+        yield f"{name}: {listed(scripted)} sat there by script, and no figure is of them{votes}"
     if tied:
         yield (
             f"{name}: {tied:,} of {number:,} ballots share their first place exactly: their votes were drawn by the"
@@ -122,13 +125,26 @@ def _ballots(sample: Sample) -> Iterator[str]:
             )
 
 
+def _influence(sample: Sample) -> Iterator[str]:
+    found = sample.condition.influences
+    if found is None:
+        return
+    measured = len(set(zip(*(axis.tolist() for axis in found.where), strict=True)))
+    later = int((sample.condition.turns.present[:, 1:] & sample.asked).sum())
+    if measured < later:
+        yield (
+            f"{sample.condition.name}: influence is measured of {measured:,} of {later:,} turns of later rounds: where"
+            " they were chosen for having moved, means are of such turns and larger than those of all"
+        )
+
+
 # ── what is compared ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _comparisons(facts: RunFacts, samples: Sequence[Sample], tests: Sequence[Comparison]) -> Iterator[str]:
     if facts.run.sweep is not None:
         for lacking in missing_contrasts(samples, facts.run.sweep):
-            yield f"primary contrast of the sweep, not tested: {lacking}"
+            yield f"{NOT_TESTED}{lacking}"
     for sample in samples if facts.run.sweep is None else ():
         if not sample.is_debate or not sample.whole.any():
             continue
@@ -206,7 +222,3 @@ def _named(by_condition: Mapping[str, set[str]], every: set[str]) -> str:
     if len(conditions) <= MOST_NAMED:
         return f"{names} ({', '.join(conditions)})"
     return f"{names} (in {len(conditions)} of {len(every)} conditions)"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -34,6 +34,14 @@ def _book(key: str, author: str, title: str, publisher: str, year: int, *cited_a
     )
 
 
+def _paper(
+    key: str, author: str, title: str, where: str, year: int, number: str, *cited_as: str, **more: str
+) -> Reference:
+    """Of a conference, with its number at arXiv."""
+    fields = {"author": author, "title": title, "booktitle": where, "year": str(year), **more}
+    return Reference(key, "inproceedings", {**fields, "eprint": number, "archiveprefix": "arXiv"}, cited_as)
+
+
 def _preprint(key: str, author: str, title: str, number: str, year: int, *cited_as: str) -> Reference:
     fields = {"author": author, "title": title, "year": str(year), "eprint": number, "archiveprefix": "arXiv"}
     return Reference(key, "misc", fields, cited_as)
@@ -41,22 +49,28 @@ def _preprint(key: str, author: str, title: str, number: str, year: int, *cited_
 
 _ALL = (
     # ── how text is generated and constrained ──
-    _preprint(
+    _paper(
         "kwon2023vllm",
         "Kwon, Woosuk and Li, Zhuohan and Zhuang, Siyuan and Sheng, Ying and Zheng, Lianmin and Yu, Cody Hao and"
         " Gonzalez, Joseph E. and Zhang, Hao and Stoica, Ion",
         "Efficient Memory Management for Large Language Model Serving with PagedAttention",
-        "2309.06180",
+        "Proceedings of the 29th Symposium on Operating Systems Principles",
         2023,
+        "2309.06180",
         "vllm",
     ),
-    _preprint(
+    _paper(
         "wolf2020transformers",
-        "Wolf, Thomas and others",
-        "HuggingFace's Transformers: State-of-the-art Natural Language Processing",
-        "1910.03771",
+        "Wolf, Thomas and Debut, Lysandre and Sanh, Victor and Chaumond, Julien and Delangue, Clement and Moi, Anthony"
+        " and Cistac, Pierric and Rault, Tim and Louf, R{\\'e}mi and Funtowicz, Morgan and Davison, Joe and Shleifer,"
+        " Sam and von Platen, Patrick and Ma, Clara and Jernite, Yacine and Plu, Julien and Xu, Canwen and Le Scao,"
+        " Teven and Gugger, Sylvain and Drame, Mariama and Lhoest, Quentin and Rush, Alexander M.",
+        "Transformers: State-of-the-Art Natural Language Processing",
+        "Proceedings of the 2020 Conference on Empirical Methods in Natural Language Processing: System Demonstrations",
         2020,
+        "1910.03771",
         "transformers",
+        pages="38--45",
     ),
     _preprint(
         "willard2023outlines",
@@ -67,29 +81,32 @@ _ALL = (
         "outlines",
     ),
     # ── protocols ──
-    _preprint(
-        "du2023debate",
+    _paper(
+        "du2024debate",
         "Du, Yilun and Li, Shuang and Torralba, Antonio and Tenenbaum, Joshua B. and Mordatch, Igor",
         "Improving Factuality and Reasoning in Language Models through Multiagent Debate",
+        "International Conference on Machine Learning",
+        2024,
         "2305.14325",
-        2023,
         "debate",
     ),
-    _preprint(
+    _paper(
         "wang2023selfconsistency",
         "Wang, Xuezhi and Wei, Jason and Schuurmans, Dale and Le, Quoc and Chi, Ed and Narang, Sharan and"
         " Chowdhery, Aakanksha and Zhou, Denny",
         "Self-Consistency Improves Chain of Thought Reasoning in Language Models",
-        "2203.11171",
+        "International Conference on Learning Representations",
         2023,
+        "2203.11171",
         "self-consistency",
     ),
-    _preprint(
+    _paper(
         "choi2025debate",
         "Choi, Hyeong Kyu and Zhu, Xiaojin and Li, Sharon",
         "Debate or Vote: Which Yields Better Decisions in Multi-Agent Large Language Models?",
-        "2508.17536",
+        "Advances in Neural Information Processing Systems",
         2025,
+        "2508.17536",
         "martingale",
     ),
     # ── statistics ──
@@ -124,14 +141,6 @@ _ALL = (
         pages="371--386",
     ),
     _book(
-        "davison1997bootstrap",
-        "Davison, A. C. and Hinkley, D. V.",
-        "Bootstrap Methods and Their Application",
-        "Cambridge University Press",
-        1997,
-        "Davison & Hinkley 1997",
-    ),
-    _book(
         "efron1993bootstrap",
         "Efron, Bradley and Tibshirani, Robert J.",
         "An Introduction to the Bootstrap",
@@ -146,6 +155,17 @@ _ALL = (
         "SIAM",
         1982,
         "Efron 1982",
+    ),
+    _article(
+        "leone1961folded",
+        "Leone, F. C. and Nelson, L. S. and Nottingham, R. B.",
+        "The Folded Normal Distribution",
+        "Technometrics",
+        1961,
+        "Leone et al. 1961",
+        volume="3",
+        number="4",
+        pages="543--550",
     ),
     _article(
         "wilson1927",
@@ -190,6 +210,7 @@ _ALL = (
         "Phipson & Smyth 2010",
         volume="9",
         number="1",
+        note="Article 39",
     ),
     _article(
         "fagerland2013mcnemar",
@@ -199,7 +220,8 @@ _ALL = (
         2013,
         "Fagerland, Lydersen & Laake 2013",
         volume="13",
-        number="91",
+        number="1",
+        pages="91",
     ),
     _article(
         "schuirmann1987tost",

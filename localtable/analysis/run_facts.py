@@ -52,6 +52,8 @@ class RunFacts:
     """Those that held debates: versions, devices, engines as they were started."""
     seconds: Mapping[str, float]
     """Of all those sessions: total, generating, loading, outside_engines."""
+    device_seconds: float
+    """Of all those sessions: their seconds times the devices that engines sat on, idle ones included."""
     completion_tokens: int
     """Generated for this run, each once."""
 
@@ -69,6 +71,9 @@ def read_facts(store: Store, conditions: Mapping[int, Condition]) -> RunFacts:
     left_out = {number: count for number, (_, count) in store.conditions().items()}
     options = dict(store.query("SELECT num_options, count(*) FROM questions GROUP BY 1 ORDER BY 1"))
     answered = next(store.query("SELECT count(answer) FROM questions"))[0]
+    devices = dict(
+        store.query("SELECT session, count(DISTINCT value) FROM timeline, json_each(devices) GROUP BY session")
+    )
     sessions = [session for session in store.sessions() if session["kind"] == "run"]
     return RunFacts(
         run=store.run(),
@@ -89,5 +94,6 @@ def read_facts(store: Store, conditions: Mapping[int, Condition]) -> RunFacts:
         ),
         sessions=sessions,
         seconds={name: sum(float(s["seconds"].get(name, 0.0)) for s in sessions) for name in SECONDS},
+        device_seconds=sum(float(s["seconds"].get("total", 0.0)) * devices.get(s["id"], 0) for s in sessions),
         completion_tokens=store.counts().completion_tokens,
     )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localtable.analysis.metrics.dynamics import changes
-from localtable.analysis.metrics.metric import Need, answers, finished, later_rounds
+from localtable.analysis.metrics.metric import Need, answers, finished, later_rounds, peers
+from localtable.analysis.metrics.social import Meeting, differing_pairs
 from localtable.analysis.sample import LAST, Round, Sample
 
 if TYPE_CHECKING:
@@ -91,6 +92,13 @@ def unanimity_side(sample: Sample) -> Side:
     return side_of(sample, sample.at(sample.unanimous, sample.last.place), sample.whole)
 
 
+def gap_side(sample: Sample) -> Side:
+    """Pairs of seats that differed: those in which the seat adopts − those in which it keeps, of all later rounds."""
+    pairs = differing_pairs(Meeting(sample))
+    met = pairs.met.sum(axis=(1, 2))
+    return side_of(sample, (pairs.adopted - pairs.kept).sum(axis=(1, 2)), met)
+
+
 @dataclass(frozen=True, slots=True)
 class Comparable:
     """A metric that conditions can be compared by, as it stands in the last round or from the first to it."""
@@ -110,4 +118,5 @@ COMPARABLE: Mapping[str, Comparable] = {
     "martingale_drift": Comparable(drift_side, _judged_later, most=2.0, equivalence=True),
     "correction_rate": Comparable(lambda sample: flipped_side(sample, wrong=True), _judged_later),
     "vulnerability": Comparable(lambda sample: flipped_side(sample, wrong=False), _judged_later),
+    "conformity_gap": Comparable(gap_side, peers, most=2.0),
 }

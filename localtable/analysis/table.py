@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-Table = TypeVar("Table", bound="Ballots | Turns | ConditionTable")
+Table = TypeVar("Table", bound="Ballots | Turns | ConditionTable | Orders | Influences")
+Placed = TypeVar("Placed", bound="Orders | Influences")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,22 @@ class Orders:
     """[ballots, orders, slots] the option that stands at each slot, under that slot's letter; −1 behind the last."""
     distribution: Floats
     """[ballots, orders, options] by the question's own order; 0 behind its last option, NaN in orders not asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Influences:
+    """What peers were measured to have done to turns that read them (docs/influence.md): a row for each turn, peer and
+    kind.
+    """
+
+    where: tuple[Integers, Integers, Integers]
+    """[rows] debate, round and seat that read, from 0."""
+    peer: Small
+    """[rows] the seat that was read."""
+    total: Flags
+    """[rows] through what the reader then says; else direct."""
+    value: Floats
+    """[rows] how much more probable the peer's own option is with the peer than without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +167,8 @@ class ConditionTable:
     """Those before the statement; None where the run has none."""
     orders: Orders | None
     """Of the ballots that count; None where each was asked in one order."""
+    influences: Influences | None
+    """None where none was measured."""
 
     @property
     def num_rounds(self) -> int:
@@ -168,7 +187,8 @@ class ConditionTable:
             turns=_rows_of(self.turns, debates),
             ballots=_rows_of(self.ballots, debates),
             before=None if self.before is None else _rows_of(self.before, debates),
-            orders=None if self.orders is None else _orders_of(self.orders, debates),
+            orders=None if self.orders is None else _placed_of(self.orders, debates),
+            influences=None if self.influences is None else _placed_of(self.influences, debates),
         )
 
 
@@ -181,17 +201,14 @@ def _rows_of(table: Table, rows: NDArray[np.integer]) -> Table:
     return cast("Table", replace(cast("Any", table), **taken))
 
 
-def _orders_of(orders: Orders, debates: NDArray[np.integer]) -> Orders:
+def _placed_of(placed: Placed, debates: NDArray[np.integer]) -> Placed:
+    """The same of some debates, which are counted anew."""
     import numpy as np
 
-    mine = np.isin(orders.where[0], debates)
-    debate, round_, seat = (axis[mine] for axis in orders.where)
-    return Orders(
-        where=(np.searchsorted(debates, debate), round_, seat),
-        num_orders=orders.num_orders[mine],
-        listed=orders.listed[mine],
-        distribution=orders.distribution[mine],
-    )
+    mine = np.flatnonzero(np.isin(placed.where[0], debates))
+    debate, round_, seat = (axis[mine] for axis in placed.where)
+    where = (np.searchsorted(debates, debate), round_, seat)
+    return cast("Placed", replace(cast("Any", _rows_of(placed, mine)), where=where))
 
 
 @dataclass(frozen=True, slots=True)

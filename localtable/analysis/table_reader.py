@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from localtable.analysis.table import Ballots, ConditionTable, Orders, SeatColumn, Turns
+from localtable.analysis.table import Ballots, ConditionTable, Influences, Orders, SeatColumn, Turns
 from localtable.errors import StoreError
 from localtable.protocol import Condition
 from localtable.store import Store
@@ -52,6 +52,10 @@ _ORDERS = (
     f" {_DEBATES_TURNS} CROSS JOIN ballots ON ballots.turn = turns.id AND ballots.counts = 1"
     " CROSS JOIN ballot_orders ON ballot_orders.turn = ballots.turn AND ballot_orders.at = ballots.at"
     " WHERE debates.condition = ?1"
+)
+_INFLUENCES = (
+    f"SELECT influences.turn, influences.peer, influences.kind = 'total', influences.value {_DEBATES_TURNS}"
+    " CROSS JOIN influences ON influences.turn = turns.id WHERE debates.condition = ?1"
 )
 
 
@@ -150,6 +154,7 @@ class TableReader:
             ballots=ballots,
             before=before,
             orders=self._orders(number, places),
+            influences=self._influences(number, places, seats),
         )
 
     def _turns(
@@ -271,6 +276,15 @@ class TableReader:
         slots[rows, orders] = np.concatenate(listed)
         distribution[rows, orders] = np.concatenate(shares)
         return Orders(places.at(ballots), np.bincount(rows), slots, distribution)
+
+    def _influences(self, number: int, places: _Places, seats: Sequence[SeatColumn]) -> Influences | None:
+        import numpy as np
+
+        turn, peer, total, value = _columns(self._store.query(_INFLUENCES, number), 4)
+        if not turn:
+            return None
+        peers = np.array(self._seat_places(peer, seats), np.int8)
+        return Influences(places.at(turn), peers, np.array(total, np.bool_), np.array(value, np.float64))
 
     def _listed(self, letters: Sequence[str], num_options: Integers) -> Small:
         """[ballots] letters as listed → [ballots, slots] options."""

@@ -65,9 +65,6 @@ class LabelSet:
     def allowed_ids(self) -> tuple[int, ...]:
         return tuple(i for ids in self.token_ids for i in ids)
 
-    def label_of(self, token_id: int) -> str:
-        return next(label for label, ids in zip(self.labels, self.token_ids, strict=True) if token_id in ids)
-
 
 def probe_labels(tokenizer: LabelTokenizer, key: str, count: int) -> LabelSet:
     """Find out how this tokenizer writes a ballot of `count` labels.

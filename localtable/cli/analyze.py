@@ -12,15 +12,12 @@ import click
 
 from localtable.analysis.families import DIMENSIONS, FAMILIES
 from localtable.cli.output import STDOUT, json_output, write_json
-from localtable.cli.stored import held_run
 from localtable.errors import ConfigError
 
 if TYPE_CHECKING:
     from localtable.analysis.families import Dimension
     from localtable.analysis.findings import Analysis
     from localtable.analysis.metrics.metric import Metric
-    from localtable.analysis.run_facts import RunFacts
-    from localtable.analysis.table import RunTable
 
 CSV_FILES = ("metrics.csv", "tests.csv", "notes.csv")
 
@@ -50,13 +47,14 @@ def analyze(
     """
     from localtable.analysis.analyze import analyze as analyze_table
     from localtable.loading import path_from
+    from localtable.report.stored import read_run
 
     # What is wrong with the command is said before anything is read.
     metrics = [_metric(name) for name in explained]
     path = path_from(store_text, Path.cwd())
     out = json_output(json_text, path)
     folder = None if csv_text is None else _folder(path_from(csv_text, Path.cwd()), path)
-    table, facts = read(path, wanted)
+    table, facts = read_run(path, wanted)
     written = json_text is not None or csv_text is not None
     needed = {*families, *(metric.family for metric in metrics)} if families or not written else set()
     only = [family for family in FAMILIES if family in needed]
@@ -69,25 +67,6 @@ def analyze(
         _write_csv(folder, analysis)
     if json_text != STDOUT:
         _print(analysis, metrics)
-
-
-def read(path: Path, wanted: Sequence[str]) -> tuple[RunTable, RunFacts]:
-    """A store's conditions as arrays, and what is known of its run.
-
-    Args:
-        path: Of the store.
-        wanted: Conditions by name; all if none is named.
-
-    Raises:
-        ConfigError: The run has no such condition.
-    """
-    from localtable.analysis.run_facts import read_facts
-    from localtable.analysis.table import load_table
-    from localtable.runner.inputs import choose_conditions
-
-    with held_run(path) as (store, conditions):
-        chosen = choose_conditions(conditions, wanted) if wanted else conditions
-        return load_table(store, chosen), read_facts(store, conditions)
 
 
 def _metric(name: str) -> Metric:

@@ -2,43 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from localtable.cli.debate_files import DebateFiles, Output
 from localtable.cli.options import (
     engine_options,
+    moderator_option,
     override,
     panel_options,
     read_panel,
     read_question,
     run_options,
+    with_moderator,
 )
 from localtable.cli.signals import stop_on_signal
 from localtable.cli.work import say_where_text_goes
-from localtable.errors import ConfigError, PrerequisiteError
+from localtable.errors import LocaltableError, PrerequisiteError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from localtable.runner import RunOptions
     from localtable.runner.events import Listener
-    from localtable.types import Panel, Question, Transcript
-
-Output = click.Path(path_type=Path, allow_dash=False)
+    from localtable.types import Panel, Question
 
 
 @click.command()
 @click.argument("question")
 @click.option("-o", "--option", "options", multiple=True, help="An option to vote for; repeat it.")
 @panel_options
+@moderator_option
 @engine_options
 @click.option("--fetch", is_flag=True, help="Fetch weights that are missing first.")
 @click.option("--json", "json_file", type=Output, metavar="FILE", help="Write the transcript.")
 @click.option("--markdown", "markdown_file", type=Output, metavar="FILE", help="Write the debate as a page of text.")
+@click.option("--html", "html_file", type=Output, metavar="FILE", help="Write the debate as a page for a browser.")
 @click.option("--quiet", is_flag=True, help="Print the result only.")
 def debate(
     question: str,
@@ -47,6 +51,7 @@ def debate(
     models: tuple[str, ...],
     rounds: int | None,
     prompts: str | None,
+    moderator: str | None,
     engine: str,
     engine_args: tuple[str, ...],
     seed: int | None,
@@ -55,6 +60,7 @@ def debate(
     fetch: bool,
     json_file: Path | None,
     markdown_file: Path | None,
+    html_file: Path | None,
     quiet: bool,
 ) -> None:
     """Hold one debate.
@@ -67,12 +73,16 @@ def debate(
     from localtable.prompts import load_wording
     from localtable.report.terminal import print_result
     from localtable.runner import hold_debate
+    from localtable.transcript import to_json
 
     asked = read_question(question, options)
     console = Console(stderr=True)
     run = run_options(engine, engine_args, gpus, device_memory)
     panel = override(_panel(panel_file, models, run, console), rounds=rounds, seed=seed, prompts=prompts)
-    _check_outputs(json_file, markdown_file)
+    panel = with_moderator(panel, moderator)
+    files = DebateFiles(json_file, markdown_file, html_file)
+    files.require_writable()
+    files.partial().require_writable()
     say_where_text_goes(panel.cards, console)
     load_wording(panel.prompts)
     if fetch and engine != "scripted":
@@ -86,11 +96,13 @@ def debate(
             stream=console.is_terminal and not quiet,
         )
         transcript = hold_debate(
-            asked, panel, run, on_partial=lambda partial: _keep(partial, json_file, markdown_file, console)
+            asked, panel, run, on_partial=lambda partial: _keep_partial(to_json(partial), files.partial(), console)
         )
-    _write(transcript, json_file, markdown_file)
+    data = to_json(transcript)
+    files.write(data)
+    _keep(data, console, quiet=quiet)
     try:
-        print_result(transcript, Console())
+        print_result(data, Console())
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -118,8 +130,9 @@ def _panel(file: str | None, models: tuple[str, ...], run: RunOptions, console: 
 
 def _fetch(panel: Panel, console: Console) -> None:
     from localtable.cli.models import fetch_cards
+    from localtable.protocol import DEBATE, Condition, cards_of
 
-    fetch_cards(panel.cards, console)
+    fetch_cards(cards_of([Condition(DEBATE, panel)]), console)
 
 
 def _screen(question: Question, panel: Panel, console: Console, quiet: bool) -> AbstractContextManager[Listener]:
@@ -131,41 +144,29 @@ def _screen(question: Question, panel: Panel, console: Console, quiet: bool) -> 
     return LiveScreen(question, panel, console) if console.is_terminal else nullcontext(PlainLines(question, console))
 
 
-def _check_outputs(*files: Path | None) -> None:
-    """Whether every output can be written, and what there is of it after an interruption: before anything loads."""
-    from localtable.whole_file import require_writable
+def _keep(data: Mapping[str, Any], console: Console, *, quiet: bool) -> None:
+    """Put the debate into the history; what keeps it out of there is said, and takes nothing from the result."""
+    from localtable.cli.work import say
+    from localtable.history import is_on, keep
 
-    named = [file.resolve() for file in files if file is not None]
-    if len(set(named)) < len(named):
-        raise ConfigError(f"{named[0]} is named for two outputs", hint="Name a file for each.")
-    for file in files:
-        if file is not None:
-            require_writable(file)
-            require_writable(_partial(file))
-
-
-def _partial(file: Path) -> Path:
-    return file.with_name(f"{file.name}.partial")
-
-
-def _write(transcript: Transcript, json_file: Path | None, markdown_file: Path | None) -> None:
-    from localtable.report.markdown import to_markdown
-    from localtable.transcript import dump, to_json
-    from localtable.whole_file import write_text
-
-    if json_file is not None:
-        write_text(json_file, dump(to_json(transcript)))
-    if markdown_file is not None:
-        write_text(markdown_file, to_markdown(transcript))
+    if not is_on():
+        return
+    try:
+        path = keep(data)
+    except LocaltableError as error:
+        say(console, f"not kept in the history: {error.message}")
+        return
+    if console.is_terminal and not quiet:
+        say(console, f"kept as {path.stem}: `localtable open last` shows its page")
 
 
-def _keep(partial: Transcript, json_file: Path | None, markdown_file: Path | None, console: Console) -> None:
+def _keep_partial(data: Mapping[str, Any], files: DebateFiles, console: Console) -> None:
     """Keep what was finished before an error or an interruption: in files if any were named, else on the screen."""
     from localtable.report.terminal import print_result
 
-    files = [file and _partial(file) for file in (json_file, markdown_file)]
-    if not any(files):
-        print_result(partial, console)
-    _write(partial, *files)
-    for file in filter(None, files):
+    if not files.named:
+        print_result(data, console)
+    files.write(data)
+    for file in files.named:
         click.echo(f"what was finished is in {file}", err=True)
+    _keep(data, console, quiet=True)

@@ -23,9 +23,15 @@ COMMANDS = {
     "merge": "Merge the shards of a run into one store.",
     "verify": "Derive everything in a store once more and say what disagrees.",
     "export": "Write a store's debates as transcripts, or as flat tables.",
+    "summarize": "Sum up debates that have ended, from templates or by a model.",
     "influence": "Measure how far peers have moved each other in a store's debates.",
     "analyze": "Say what a run shows, and what it can't.",
+    "compare": "Compare two panels on the questions that both were asked.",
     "tally": "Apply decision rules to a store's ballots.",
+    "report": "Write a debate or a run as a page for a browser.",
+    "history": "List or clear the debates that were held here.",
+    "show": "Print a debate that was held here once more.",
+    "open": "Show the page of a debate that was held here in the browser.",
     "methods": "Write the paragraph and the references that a paper needs.",
     "models": "List, add, fetch and check models.",
     "import": "Turn published data into this program's files.",
@@ -33,7 +39,7 @@ COMMANDS = {
 }
 """Each in a module of its own name, with a command of its own name; those in `MODULES` aside."""
 
-MODULES = {"import": "importing"}
+MODULES = {"import": "importing", "open": "opening"}
 """Commands that can't be called so in Python: the name of the module, and of the command in it."""
 
 

@@ -20,10 +20,10 @@ def methods(store_text: str, wanted: Sequence[str], cluster: str | None) -> None
     """
     from localtable.analysis.analyze import analyze
     from localtable.analysis.methods import write_methods
-    from localtable.cli.analyze import read
     from localtable.loading import path_from
+    from localtable.report.stored import read_run
     from localtable.report.words import printable
 
-    table, facts = read(path_from(store_text, Path.cwd()), wanted)
+    table, facts = read_run(path_from(store_text, Path.cwd()), wanted)
     written = write_methods(analyze(table, facts, families=("outcome", "dynamics"), cluster=cluster))
     click.echo(printable("\n\n".join((*written.paragraphs, *(r.bibtex for r in written.references)))))

@@ -37,6 +37,32 @@ def panel_options(command: Command) -> Command:
     )
 
 
+def moderator_option(command: Command) -> Command:
+    """`--moderator`: who sums debates up; `with_moderator` seats it."""
+    return _with(
+        command,
+        click.option(
+            "--moderator", metavar="MODEL", help="A model that sums the debate up, in place of the panel's own."
+        ),
+    )
+
+
+def with_moderator(panel: Panel, moderator: str | None) -> Panel:
+    """The panel with the moderator that the command line names: one of its own models, or any card.
+
+    Raises:
+        ConfigError: No such model, or one at an endpoint.
+    """
+    from localtable.config import load_card, refuse_moderator
+
+    if moderator is None:
+        return panel
+    own = {card.id: card for card in panel.cards}
+    card = own.get(moderator) or load_card(moderator)
+    refuse_moderator(card, "--moderator")
+    return replace(panel, moderator=card)
+
+
 def machine_options(command: Command) -> Command:
     """`--gpus` and `--device-memory`: the machine that is planned for, or of which a run makes use."""
     return _with(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ def json_output(text: str | None, store: Path) -> Path | None:
     return out
 
 
-def write_json(out: Path | None, data: Mapping[str, Any]) -> None:
+def write_json(out: Path | None, data: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write figures to a file, whole or not at all, or to stdout."""
     from localtable.whole_file import write_text
 

@@ -1,8 +1,10 @@
-"""`localtable plan`: what a panel will need, and how long it will take, before anything is fetched or loaded."""
+"""`localtable plan`: what a panel or a sweep will need, and how long it will take, before anything is loaded."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,17 +12,19 @@ import click
 
 from localtable.cli.options import machine_options, override, panel_options, read_gpus, read_panel, read_size
 from localtable.cli.work import File
+from localtable.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from localtable.scheduler.devices import Machine
-    from localtable.types import Question
+    from localtable.scheduler.plan import Workload
+    from localtable.scheduler.seating import Wish
+    from localtable.types import Panel, Question
 
 
 @click.command()
 @click.argument("suites", nargs=-1, type=File, metavar="[SUITE…]")
 @panel_options
+@click.option("--sweep", "sweep_file", type=File, metavar="FILE", help="A sweep, with its own panels and questions.")
 @machine_options
 @click.option("--questions", type=click.IntRange(1, 10_000_000), help="How many; the suite's own number, or 200.")
 @click.option("--engine", type=click.Choice(["vllm", "transformers"]), default="vllm", show_default=True)
@@ -32,6 +36,7 @@ def plan(
     models: tuple[str, ...],
     rounds: int | None,
     prompts: str | None,
+    sweep_file: Path | None,
     gpus: str | None,
     device_memory: str | None,
     questions: int | None,
@@ -42,40 +47,75 @@ def plan(
     """Say which engines of a panel sit where, which must swap and how often, and how long a suite will take.
 
     Nothing is loaded or fetched. The machine is this one, unless --gpus describes another, which need not be here; the
-    panel is the demo panel, unless one is named. Lengths are those of SUITE…, or of usual questions.
+    panel is the demo panel, unless one is named. Lengths are those of SUITE…, or of usual questions. Of a sweep all
+    variants and controls are planned as the one run that they are, equal turns counted once.
     """
     from localtable.cli.plan_text import print_plan, print_refusal
-    from localtable.config import load_suites
     from localtable.errors import PlacementError
     from localtable.places import home
-    from localtable.runner.planning import plan_inputs
     from localtable.scheduler.calibration import Calibration
-    from localtable.scheduler.plan import USUAL_QUESTIONS, make_plan, plan_to_json, smallest_change, with_advice
+    from localtable.scheduler.plan import make_plan, plan_to_json, smallest_change, with_advice
     from localtable.types import Stop
 
-    panel = override(read_panel(panel_file, models, Stop("never")), rounds=rounds, seed=None, prompts=prompts)
-    for card in panel.cards:
-        if card.endpoint is not None:
-            click.echo(f"{card.id}: at {card.endpoint.base_url}; takes nothing here, and is not planned for", err=True)
     machine = _machine(gpus, device_memory)
-    given: Sequence[Question] = list(load_suites(suites)) if suites else []
-    number = questions or len(given) or USUAL_QUESTIONS
-    wishes, workload = plan_inputs(panel, machine, engine, given, number)
+    if sweep_file is None:
+        panel = override(read_panel(panel_file, models, Stop("never")), rounds=rounds, seed=None, prompts=prompts)
+        what, name, wishes, workloads = _of_panel(panel, suites, machine, engine, questions)
+    else:
+        if suites or panel_file or models or rounds or prompts:
+            raise ConfigError(
+                f"{sweep_file} says itself who debates on what",
+                hint="Leave SUITE, --panel, -m, --rounds and --prompts out; --questions N plans for other numbers.",
+            )
+        what, name, wishes, workloads = _of_sweep(sweep_file, machine, engine, questions)
     known = None if machine.described else Calibration(home())
     try:
-        made = with_advice(make_plan(wishes, workload, machine, known), wishes, known)
+        made = with_advice(make_plan(wishes, workloads, machine, known), wishes, known)
     except PlacementError as error:
         advice = smallest_change(wishes, machine, known)
         if as_json:
             click.echo(json.dumps({"fits": False, "reason": error.message, "advice": list(advice)}, indent=2))
         else:
-            print_refusal(panel, machine, error.message, advice)
+            print_refusal(name, machine, error.message, advice)
         return error.exit_code
     if as_json:
         click.echo(json.dumps(plan_to_json(made), indent=2, ensure_ascii=False))
     else:
-        print_plan(panel, made, timeline=simulate)
+        print_plan(what, made, timeline=simulate)
     return 0
+
+
+Planned = tuple[str, str, "list[Wish]", "list[Workload]"]
+"""What it is in a line, what it is called, a wish for each model, and what they do."""
+
+
+def _of_panel(panel: Panel, suites: Sequence[Path], machine: Machine, engine: str, questions: int | None) -> Planned:
+    from localtable.cli.plan_text import panel_line
+    from localtable.config import load_suites
+    from localtable.runner.planning import plan_inputs
+    from localtable.scheduler.plan import USUAL_QUESTIONS
+
+    given: Sequence[Question] = list(load_suites(suites)) if suites else []
+    number = questions or len(given) or USUAL_QUESTIONS
+    wishes, workloads = plan_inputs(panel, machine, engine, given, number)
+    return panel_line(panel, workloads[0], len(wishes)), f"The panel {panel.name!r}", wishes, workloads
+
+
+def _of_sweep(file: Path, machine: Machine, engine: str, questions: int | None) -> Planned:
+    from localtable.analysis.factor_contrasts import require_comparable
+    from localtable.cli.plan_text import sweep_line
+    from localtable.cli.sweep import SweepSize
+    from localtable.config import load_suites, load_sweep
+    from localtable.runner.planning import sweep_inputs
+    from localtable.runner.sweeps import plan_sweep
+
+    loaded = load_sweep(file)
+    require_comparable(loaded.sweep.primary, str(file))
+    plan = plan_sweep(loaded.sweep)
+    given = list(islice(load_suites(loaded.suites), loaded.limit))
+    size = SweepSize(plan, questions or len(given))
+    wishes, workloads = sweep_inputs(plan, machine, engine, given, size.num_debates)
+    return sweep_line(size.line(), workloads), f"The sweep {loaded.sweep.name!r}", wishes, workloads
 
 
 def _machine(gpus: str | None, device_memory: str | None) -> Machine:

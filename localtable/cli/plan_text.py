@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from localtable.report.words import printable
 from localtable.scheduler.devices import GIB, Machine
-from localtable.scheduler.plan import Plan, spoken
+from localtable.scheduler.plan import Plan, Workload, spoken
 from localtable.scheduler.seating import Seated
 from localtable.types import Panel
 
@@ -20,12 +22,12 @@ MAX_SPANS = 60
 """Lines of a timeline that are printed."""
 
 
-def print_plan(panel: Panel, plan: Plan, *, timeline: bool = False) -> None:
-    """A plan for the terminal."""
+def print_plan(what: str, plan: Plan, *, timeline: bool = False) -> None:
+    """A plan for the terminal; `what` is the line that says of what."""
     console = Console(highlight=False, soft_wrap=True)
     # A table keeps its columns where nobody sees a terminal.
     console.width = max(console.width, TABLE_WIDTH)
-    console.print(Text(_what(panel, plan)))
+    console.print(Text(printable(what)))
     console.print(Text(f"on {_machine_in_words(plan.machine)}"))
     console.print(_engines(plan))
     for line in (_swaps(plan), _time(plan), _bound(plan)):
@@ -36,22 +38,27 @@ def print_plan(panel: Panel, plan: Plan, *, timeline: bool = False) -> None:
         _print_timeline(console, plan)
 
 
-def print_refusal(panel: Panel, machine: Machine, reason: str, advice: tuple[str, ...]) -> None:
-    """Why a panel can't run, and the smallest change that would make it run."""
+def print_refusal(name: str, machine: Machine, reason: str, advice: tuple[str, ...]) -> None:
+    """Why a panel or a sweep can't run, and the smallest change that would make it run."""
     console = Console(highlight=False, soft_wrap=True)
-    console.print(Text(printable(f"The panel {panel.name!r} can't run on {_machine_in_words(machine)}: {reason}.")))
+    console.print(Text(printable(f"{name} can't run on {_machine_in_words(machine)}: {reason}.")))
     if not advice:
         console.print(Text("No single change that was tried would make it run; take other models."))
     for number, line in enumerate(advice):
         console.print(Text(f"{'What would make it run' if number == 0 else 'or'}: {line}."))
 
 
-def _what(panel: Panel, plan: Plan) -> str:
-    work = plan.workload
-    models = f"{len(plan.seated)} models" if len(plan.seated) > 1 else "one model"
-    return printable(
-        f"{panel.name}: {len(work.seats)} seats on {models}, {work.rounds} rounds, {work.questions:,} questions"
-    )
+def panel_line(panel: Panel, work: Workload, num_models: int) -> str:
+    """Of what a panel's plan is."""
+    models = f"{num_models} models" if num_models > 1 else "one model"
+    return f"{panel.name}: {len(work.seats)} seats on {models}, {work.rounds} rounds, {work.questions:,} questions"
+
+
+def sweep_line(size: str, workloads: Sequence[Workload]) -> str:
+    """The same of a sweep: how much it is, and how much of it is the same."""
+    repeated = sum(work.num_repeated for work in workloads)
+    turns = sum(work.num_turns for work in workloads)
+    return f"{size}: {turns - repeated:,} to generate, as far as that can be known before"
 
 
 def _machine_in_words(machine: Machine) -> str:

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from localtable.cli.options import engine_options, override, panel_options, read_panel, read_shard, run_options
+from localtable.cli.options import (
+    engine_options,
+    moderator_option,
+    override,
+    panel_options,
+    read_panel,
+    read_shard,
+    run_options,
+    with_moderator,
+)
 from localtable.cli.signals import stop_on_signal
 from localtable.cli.work import File, list_invalid, watching_options, work
 from localtable.errors import ConfigError
@@ -23,6 +32,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("suites", nargs=-1, required=True, type=File, metavar="SUITE…")
 @panel_options
+@moderator_option
 @click.option("--store", required=True, type=File, metavar="DB", help="Takes the run; gone on with if it has it.")
 @click.option(
     "--control",
@@ -44,6 +54,7 @@ def suite(
     models: tuple[str, ...],
     rounds: int | None,
     prompts: str | None,
+    moderator: str | None,
     store: Path,
     controls: tuple[str, ...],
     repeats: int,
@@ -74,6 +85,7 @@ def suite(
     from localtable.whole_file import require_writable
 
     panel = override(read_panel(panel_file, models, Stop("never")), rounds=rounds, seed=seed, prompts=prompts)
+    panel = with_moderator(panel, moderator)
     slice_ = read_shard(shard)
     if summary is not None:
         require_writable(summary)
@@ -82,8 +94,9 @@ def suite(
     with stop_on_signal() as should_stop:
         if fetch and engine != "scripted":
             from localtable.cli.models import fetch_cards
+            from localtable.protocol import DEBATE, Condition, cards_of
 
-            fetch_cards(panel.cards, console)
+            fetch_cards(cards_of([Condition(DEBATE, panel)]), console)
         options = replace(options, should_stop=should_stop)
         invalid: list[ConfigError] = []
         questions: Iterator[Question] = load_suites(suites, invalid.append if skip_invalid else None)

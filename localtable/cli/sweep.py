@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -14,19 +13,17 @@ import click
 from localtable.cli.options import engine_options, read_shard, run_options
 from localtable.cli.signals import stop_on_signal
 from localtable.cli.work import File, list_invalid, say, watching_options, work
-from localtable.errors import ConfigError
+from localtable.types import MAX_TURNS_UNASKED
 
 if TYPE_CHECKING:
+    from localtable.errors import ConfigError
     from localtable.runner.sweeps import SweepPlan
-    from localtable.types import PrimaryContrast
-
-MAX_TURNS_UNASKED = 50_000
-"""More are held with `--yes` only: some seven hours at two turns a second."""
 
 
 @click.command()
 @click.argument("file", type=File, metavar="FILE")
 @click.option("--store", required=True, type=File, metavar="DB", help="Takes the run; gone on with if it has it.")
+@click.option("--questions", multiple=True, type=File, metavar="SUITE", help="In place of the file's; repeatable.")
 @click.option("--yes", is_flag=True, help=f"Begin a sweep of more than {MAX_TURNS_UNASKED:,} turns, too.")
 @click.option(
     "--limit", type=click.IntRange(1), metavar="N", help="The first N questions only; in place of the file's."
@@ -39,6 +36,7 @@ MAX_TURNS_UNASKED = 50_000
 def sweep(
     file: Path,
     store: Path,
+    questions: tuple[Path, ...],
     yes: bool,
     limit: int | None,
     shard: str | None,
@@ -61,35 +59,32 @@ def sweep(
     """
     from rich.console import Console
 
+    from localtable.analysis.factor_contrasts import require_comparable
     from localtable.config import load_suites, load_sweep
     from localtable.protocol import cards_of
-    from localtable.runner import begin_sweep, plan_sweep
-    from localtable.store import holds_run
+    from localtable.runner import begin_sweep, plan_sweep, refuse_large
     from localtable.whole_file import require_writable
 
     loaded = load_sweep(file, seed=seed)
-    _require_metrics(loaded.sweep.primary, file)
+    require_comparable(loaded.sweep.primary, str(file))
     plan, slice_ = plan_sweep(loaded.sweep), read_shard(shard)
     if summary is not None:
         require_writable(summary)
     console = Console(stderr=True)
     options = run_options(engine, engine_args, gpus, device_memory)
     limit = limit if limit is not None else loaded.limit
+    suites = questions or loaded.suites
     invalid: list[ConfigError] = []
     try:
-        asked = load_suites(loaded.suites, invalid.append if skip_invalid else None)
+        asked = load_suites(suites, invalid.append if skip_invalid else None)
         num_questions = sum(1 for _ in islice(asked, limit))
     finally:
         list_invalid(invalid, console)
-    size = _Size(plan, num_questions, slice_)
+    size = SweepSize(plan, num_questions, slice_)
     if not quiet:
         say(console, size.line())
-    if size.num_turns > MAX_TURNS_UNASKED and not yes and not holds_run(store):
-        raise ConfigError(
-            f"the sweep {loaded.sweep.name!r} takes {size.num_turns:,} turns; without being asked for, "
-            f"{MAX_TURNS_UNASKED:,} are held at most",
-            hint="Add --yes to begin it all the same, or take fewer levels, combinations or questions (--limit N).",
-        )
+    if not yes:
+        refuse_large(store, loaded.sweep, size.num_turns, MAX_TURNS_UNASKED, otherwise="Add --yes")
     with stop_on_signal() as should_stop:
         if fetch and engine != "scripted":
             from localtable.cli.models import fetch_cards
@@ -97,40 +92,21 @@ def sweep(
             fetch_cards(cards_of(plan.conditions.values()), console)
         options = replace(options, should_stop=should_stop)
         # The lines that are left out have been listed above.
-        questions = load_suites(loaded.suites, (lambda error: None) if skip_invalid else None)
-        begin_sweep(store, loaded.sweep, islice(questions, limit), options, shard=slice_)
+        asked = load_suites(suites, (lambda error: None) if skip_invalid else None)
+        begin_sweep(store, loaded.sweep, islice(asked, limit), options, shard=slice_)
         return work(store, options, reuse, summary, console, strict=strict, quiet=quiet)
 
 
-def _require_metrics(primary: Sequence[PrimaryContrast], file: Path) -> None:
-    """Refuse contrasts that no analysis makes: whoever names one wants its test when the run is paid for.
-
-    Raises:
-        ConfigError: Says which metric.
-    """
-    if not primary:
-        return
-    from localtable.analysis.sides import COMPARABLE
-    from localtable.loading import nearest
-
-    for contrast in primary:
-        if contrast.metric not in COMPARABLE:
-            raise ConfigError(
-                f"{file}: primary: variants can't be compared by {contrast.metric!r}",
-                hint=nearest(contrast.metric, list(COMPARABLE), kind="metrics"),
-            )
-
-
-class _Size:
+class SweepSize:
     """How much a sweep is."""
 
-    def __init__(self, plan: SweepPlan, num_questions: int, shard: tuple[int, int]) -> None:
+    def __init__(self, plan: SweepPlan, num_questions: int, shard: tuple[int, int] = (1, 1)) -> None:
         number, of = shard
         self._plan = plan
         self._num_questions = len(range(number - 1, num_questions, of))
-        self._num_debates = self._num_questions * plan.sweep.repeats
+        self.num_debates = self._num_questions * plan.sweep.repeats
         """Of each condition."""
-        self.num_turns = plan.num_turns(self._num_debates)
+        self.num_turns = plan.num_turns(self.num_debates)
 
     def line(self) -> str:
         """What is to be held, in one line."""
@@ -143,7 +119,7 @@ class _Size:
         if controls:
             conditions += f", and {controls:,} control{'s' * (controls > 1)}"
         repeats = f" x {sweep.repeats} repeats" if sweep.repeats > 1 else ""
-        debates = self._num_debates * len(self._plan.conditions)
+        debates = self.num_debates * len(self._plan.conditions)
         return (
             f"sweep {sweep.name}: {conditions}; {self._num_questions:,} questions{repeats}: {debates:,} debates, "
             f"{self.num_turns:,} turns at most, equal ones generated once"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from localtable.cli.output import STDOUT, json_output, write_json
-from localtable.cli.stored import held_run
+from localtable.report.stored import held_run
 
 if TYPE_CHECKING:
     from localtable.analysis.rules import ChosenRule, Tally

@@ -85,6 +85,7 @@ class ConfederateFile(BaseModel):
     counts: bool = False
     together: bool = True
     poses_as: SeatName | None = None
+    confidence: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     @field_validator("statement")
     @classmethod
@@ -101,4 +102,4 @@ class ConfederateFile(BaseModel):
             ConfigError: As `VoteTable.read`.
         """
         vote = self.vote if isinstance(self.vote, str) else self.vote.read(base)
-        return Confederate(name, vote, self.statement, self.counts, self.together, self.poses_as)
+        return Confederate(name, vote, self.statement, self.counts, self.together, self.poses_as, self.confidence)

@@ -190,7 +190,7 @@ def parse_panel(
         where: What to call the input in an error.
         base: Folder that relative paths are read from.
         default_stop: The command's own, for a panel that names none.
-        load: Finds the card that a seat's `model` means.
+        load: Finds the card that a seat's `model`, or `moderator`, means.
 
     Raises:
         ConfigError: Anything out of bounds, an unknown model among it.
@@ -200,7 +200,10 @@ def parse_panel(
     for seat in read.seats:
         if seat.model is not None and seat.model not in cards:
             cards[seat.model] = load(seat.model, base)
-    refuse_mixed_cards(cards.values(), where)
+    moderator = None if read.moderator is None else cards.get(read.moderator) or load(read.moderator, base)
+    refuse_mixed_cards((*cards.values(), *filter(None, [moderator])), where)
+    if moderator is not None:
+        refuse_moderator(moderator, where)
     seats = tuple(_build_seat(seat, read, cards, base) for seat in read.seats)
     _refuse_certain_refusals(read.peers, seats, where)
     return Panel(
@@ -213,9 +216,22 @@ def parse_panel(
         ballot=read.ballot.build(),
         engine=read.engine,
         stop=read.stop.build() if read.stop else default_stop,
-        moderator=read.moderator,
+        moderator=moderator,
         seed=read.seed,
     )
+
+
+def refuse_moderator(card: Card, where: str) -> None:
+    """Refuse a moderator whose words can't be held to the summary's form.
+
+    Raises:
+        ConfigError: It is spoken to at an endpoint, where no constraint of ours reaches.
+    """
+    if card.endpoint is not None:
+        raise ConfigError(
+            f"{where}: {card.id!r} can't be the moderator: it is at an endpoint, where a summary's form can't be held",
+            hint="Name a model that runs here, or none: then the summary is written from templates.",
+        )
 
 
 def refuse_mixed_cards(cards: Iterable[Card], where: str) -> None:

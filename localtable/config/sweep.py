@@ -15,6 +15,7 @@ from localtable.config.card import load_card
 from localtable.config.factors import PANEL, Factor, known_keys, read_factor, read_panel_data
 from localtable.config.panel import parse_panel, refuse_mixed_cards
 from localtable.config.patching import patched
+from localtable.config.published import Published, Small
 from localtable.errors import ConfigError
 from localtable.loading import nearest, path_from, read_mapping, validate
 from localtable.types import Panel, PrimaryContrast, Stop, Sweep, Variant
@@ -53,6 +54,8 @@ class SweepFile(_File):
     factors: Annotated[dict[str, Any], Field(min_length=1)]
     exclude: list[Annotated[dict[str, Any], Field(min_length=1)]] = []
     primary: list[PrimaryFile] = []
+    published: Published | None = None
+    small: Small | None = None
 
 
 class LoadedSweep(NamedTuple):
@@ -74,8 +77,30 @@ def load_sweep(path: Path, *, seed: int | None = None) -> LoadedSweep:
     Raises:
         ConfigError: As `read_mapping`; anything in it that makes no sweep, named with its factor, level and reason.
     """
-    where, base = str(path), path.resolve().parent
-    read = validate(SweepFile, read_mapping(path), where)
+    return build_sweep(read_sweep(read_mapping(path), str(path)), str(path), path.resolve().parent, seed=seed)
+
+
+def read_sweep(data: Any, where: str) -> SweepFile:
+    """Plain data → the written form of a sweep.
+
+    Raises:
+        ConfigError: An unknown key, or a value that can't be what it stands for.
+    """
+    return validate(SweepFile, data, where)
+
+
+def build_sweep(read: SweepFile, where: str, base: Path, *, seed: int | None = None) -> LoadedSweep:
+    """The written form of a sweep → the sweep.
+
+    Args:
+        read: As its file has it.
+        where: What to call the file in an error.
+        base: Folder that relative paths are read from.
+        seed: In place of the panel's.
+
+    Raises:
+        ConfigError: As `load_sweep`.
+    """
     factors = {name: read_factor(name, data, where, base) for name, data in read.factors.items()}
     if seed is not None and "seed" in factors:
         raise ConfigError("--seed names one seed, and the sweep has the factor 'seed'", hint="Use one of them.")

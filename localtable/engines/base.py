@@ -32,14 +32,15 @@ class ReplyForm:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """What one constrained token may be.
+    """What a completion may be: one label of several, or a text of a form.
 
-    `regex` is what outlines enforces; `token_ids` are all ids that it allows as the first token, since one label can
-    have several (`A` and `<0x41>`). Their log-probabilities come back with the completion.
+    `regex` is what outlines enforces. Of labels, `token_ids` are all ids that it allows as the first token, since one
+    label can have several (`A` and `<0x41>`); their log-probabilities come back with the completion. A text has none:
+    it may begin with nearly anything, and nothing of it is measured.
     """
 
     regex: str
-    token_ids: tuple[int, ...]
+    token_ids: tuple[int, ...] = ()
     labels: tuple[str, ...] = ()
     """What each id stands for, place by place: an option's letter, a seat's name. Engines don't need it to
     generate; scripts and logs name labels by it."""

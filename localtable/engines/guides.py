@@ -39,6 +39,8 @@ class Guides:
                 other ids first than the constraint says, so that their probabilities would make no distribution.
         """
         guide = self._open(constraint.regex)
+        if not constraint.token_ids:
+            return guide
         allowed = guide.get_tokens()
         if set(allowed) != set(constraint.token_ids) or len(allowed) != len(constraint.token_ids):
             raise ValueError(

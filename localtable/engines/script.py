@@ -6,6 +6,7 @@
       - {seat: Bob, distribution: {A: 0.7, B: 0.3}}
       - {seat: Cy, round: 2, fail: once}
       - {seat: Dee, round: 2, follows: {seat: Bob, how: directly}}
+      - {model: small, told: "You are the peacemaker", follows: {weight: 0.9}}
 
 Every key that says where is optional, and the first turn that fits is played. Votes are the options' letters in the
 question's own order. What no turn scripts follows the engine's seeded rule.
@@ -14,31 +15,34 @@ question's own order. What no turn scripts follows the engine's seeded rule.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from localtable.engines.base import Origin
+from localtable.engines.base import Origin, Request
 from localtable.loading import read_mapping, validate
-from localtable.types import FinishReason
+from localtable.scripted_vocabulary import decode
+from localtable.types import SUMMARY_STEP, FinishReason
 
 Letter = Annotated[str, Field(pattern=r"^[A-Z]$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Follows(BaseModel):
-    """A peer whose vote a seat follows, where its own prompt shows that vote: influence that is known beforehand."""
+    """Whose votes a seat follows, where its own prompt shows them: influence that is known beforehand."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    seat: Annotated[str, Field(min_length=1)]
-    """The peer, by the name that it has in prompts."""
+    seat: Annotated[str, Field(min_length=1)] | None = None
+    """The peer, by the name that it has in prompts; without one, everybody whose vote is shown, itself among them."""
     how: Literal["directly", "by_statement"] = "directly"
-    """`directly`: both ballots lean to what the peer is shown to have chosen. `by_statement`: the statement names that,
-    and the ballot behind leans to what that statement names; the ballot before it leans nowhere."""
+    """`directly`: both ballots lean to what is shown to have been chosen. `by_statement`: the statement names what most
+    have chosen, and the ballot behind leans to what it names; the ballot before it leans nowhere."""
     weight: Share = 0.6
-    """What of a ballot's probability goes to that option, taken from all others alike."""
+    """What one vote that is shown takes of a ballot's probability, from all options alike, for its own: n votes take
+    1 − (1 − weight)^n, each an even part of it."""
 
 
 class ScriptedTurn(BaseModel):
@@ -51,6 +55,10 @@ class ScriptedTurn(BaseModel):
     seat: str | None = None
     round: Annotated[int, Field(ge=1)] | None = None
     repeat: Annotated[int, Field(ge=0)] | None = None
+    model: str | None = None
+    """The id of the seat's card."""
+    told: Annotated[str, Field(min_length=1)] | None = None
+    """What its prompt says somewhere: a role, who spoke, how sure somebody is."""
 
     statement: str | None = None
     reasoning: str | None = None
@@ -68,6 +76,9 @@ class ScriptedTurn(BaseModel):
     """What the ballot is answered with where nothing constrains it; without one, its vote as JSON."""
     persuaded_by: Annotated[str, Field(min_length=1)] | None = None
     """A seat's name, or what that ballot calls the seat's own reasoning."""
+    summary: str | None = None
+    """What a moderator writes at the place of its summary that `round` counts, from 1. Turns with it are a moderator's,
+    and no others are."""
     takes_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
     """How long saying the statement takes, in seconds, while other turns go on."""
     finish_reason: FinishReason = "stop"
@@ -86,13 +97,15 @@ class ScriptedTurn(BaseModel):
             raise ValueError(f"the vote {self.vote} is not the most probable letter of the distribution")
         return self
 
-    def fits(self, origin: Origin) -> bool:
-        """Whether this turn is the one that `origin` asks for."""
+    def fits(self, origin: Origin, prompt: Sequence[int]) -> bool:
+        """Whether this turn is the one that `origin` asks for, with what the prompt says."""
         return (
-            self.question in (None, origin.question_id)
+            (self.summary is not None) == (origin.step == SUMMARY_STEP)
+            and self.question in (None, origin.question_id)
             and self.seat in (None, origin.seat)
             and self.round in (None, origin.round_number)
             and self.repeat in (None, origin.repeat)
+            and (self.told is None or self.told in decode(prompt))
         )
 
 
@@ -109,11 +122,16 @@ class Script(BaseModel):
     delay_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
     """How long every step of the engine takes, in seconds."""
 
-    def find(self, origin: Origin | None) -> ScriptedTurn | None:
+    def of_model(self, model_id: str) -> Script:
+        """What the seats of one model play."""
+        return self.model_copy(update={"turns": tuple(turn for turn in self.turns if turn.model in (None, model_id))})
+
+    def find(self, request: Request) -> ScriptedTurn | None:
         """The first turn that fits."""
+        origin = request.origin
         if origin is None:
             return None
-        return next((turn for turn in self.turns if turn.fits(origin)), None)
+        return next((turn for turn in self.turns if turn.fits(origin, request.prompt_token_ids)), None)
 
 
 def load_script(path: Path) -> Script:

@@ -109,7 +109,8 @@ class ScriptedEngine(Engine):
         """
         arguments = _arguments(spec)
         self._spec = spec
-        self._script = load_script(arguments.script) if arguments.script else Script()
+        script = load_script(arguments.script) if arguments.script else Script()
+        self._script = script.of_model(spec.model_id)
         time.sleep(self._script.load_s)
         if self._script.load_fails is not None:
             raise EngineLoadError(
@@ -223,7 +224,7 @@ class ScriptedEngine(Engine):
         message = refusal(request, max_model_len=self._spec.max_model_len, vocab_size=VOCAB_SIZE)
         if message is not None:
             return Failure(request.request_id, message, retryable=False)
-        turn = self._script.find(request.origin)
+        turn = self._script.find(request)
         if turn is not None and turn.fail is not None and self._fails(request, turn):
             return Failure(request.request_id, f"the script fails this turn ({turn.fail})", retryable=True)
         try:
@@ -232,7 +233,7 @@ class ScriptedEngine(Engine):
             return Failure(request.request_id, str(error), retryable=False)
 
     def _takes_s(self, request: Request, completion: Completion) -> float:
-        turn = self._script.find(request.origin)
+        turn = self._script.find(request)
         if turn is None or request.origin is None or request.origin.step != "statement" or not completion.token_ids:
             return 0.0
         return turn.takes_s * (1 - len(request.said) / len(completion.token_ids))

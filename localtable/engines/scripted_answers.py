@@ -35,6 +35,8 @@ def answer(request: Request, turn: ScriptedTurn | None, guides: Guides) -> Compl
         ValueError: The script names a label that this ballot does not have, or the regex can't be followed.
     """
     turn = turn or _RULE
+    if request.constraint is not None and not request.constraint.token_ids:
+        return _formed(request, turn, guides)
     if request.constraint is not None:
         return _constrained(request, turn, guides)
     token_ids, stop_token_id = _spoken(request, turn)
@@ -105,6 +107,26 @@ def _end_id(request: Request, thinking: bool) -> int:
     if others and (thinking or END_OF_TURN not in request.stop_token_ids):
         return others[0]
     return END_OF_TURN
+
+
+def _formed(request: Request, turn: ScriptedTurn, guides: Guides) -> Completion:
+    """A text of the constraint's form: as the script has it, or sentences, and then what closes it.
+
+    Raises:
+        ValueError: The script's text is not of the form.
+    """
+    assert request.constraint is not None
+    guide = guides.start(request.constraint)
+    max_tokens = request.sampling.max_tokens
+    rule = sentences(request.seed, min_bytes=0, max_bytes=max_tokens - 1)
+    token_ids = encode((rule if turn.summary is None else turn.summary) + '"')
+    for place, token_id in enumerate(token_ids[:max_tokens]):
+        if token_id not in guide.get_tokens():
+            raise ValueError(f"{chr(token_id)!r}, at place {place} of what the script writes, is not of the form")
+        guide.advance(token_id)
+    if len(token_ids) >= max_tokens:
+        return _completion(request, token_ids[:max_tokens], None, {})
+    return _completion(request, token_ids, guides.end_id, {})
 
 
 # ── labels ──────────────────────────────────────────────────────────────────────────────────────────────────

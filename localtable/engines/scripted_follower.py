@@ -1,7 +1,7 @@
-"""Scripted seats that read: what a prompt of the byte vocabulary shows of a peer, and what that does to a ballot.
+"""Scripted seats that read: what a prompt of the byte vocabulary shows of votes, and what that does to a ballot.
 
-Influence can be planted so: nothing but the prompt's own text tells a follower what its peer voted for, so that a
-prompt without that vote moves nothing. Control ids part the prompt into messages, which no text can do.
+Influence can be planted so: nothing but the prompt's own text tells a follower what others voted for, so that a
+prompt without those votes moves nothing. Control ids part the prompt into messages, which no text can do.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import math
 import re
 from array import array
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from localtable.engines.base import Request
@@ -25,12 +26,12 @@ _LISTED = re.compile(r"^- (.+)$", flags=re.MULTILINE)
 
 
 def followed_statement(request: Request, follows: Follows) -> str | None:
-    """What a follower says where its prompt shows the peer's vote, and its statements are what it follows by."""
+    """What a follower says where its prompt shows votes that it follows, and its statements are what it follows by."""
     if follows.how != "by_statement":
         return None
     asked = _messages(request.prompt_token_ids, "user")
-    option = _shown_vote(asked, follows.seat, _LISTED.findall(asked))
-    return None if option is None else _ANSWER + option
+    votes = _shown_votes(asked, follows.seat, _LISTED.findall(asked))
+    return _ANSWER + Counter(votes).most_common(1)[0][0] if votes else None
 
 
 def swayed(request: Request, turn: ScriptedTurn, logprobs: Mapping[int, float]) -> dict[int, float]:
@@ -41,33 +42,36 @@ def swayed(request: Request, turn: ScriptedTurn, logprobs: Mapping[int, float]) 
         words = _softmax(scores(_seed_of_words(request)).tolist(), tuple(shares))
         shares = {i: (1 - turn.noise) * share + turn.noise * words[i] for i, share in shares.items()}
     if turn.follows is not None:
-        chosen = _followed(request, turn.follows)
-        if chosen in shares:
-            weight = turn.follows.weight
-            shares = {i: (1 - weight) * share + weight * (i == chosen) for i, share in shares.items()}
+        votes = [chosen for chosen in _followed(request, turn.follows) if chosen in shares]
+        taken = 1 - (1 - turn.follows.weight) ** len(votes)
+        shares = {i: (1 - taken) * share for i, share in shares.items()}
+        for chosen in votes:
+            shares[chosen] += taken / len(votes)
     return {i: math.log(total * share) if share > 0 else -math.inf for i, share in shares.items()}
 
 
-def _followed(request: Request, follows: Follows) -> int | None:
-    """The id of the option that a follower leans to: the letter under which this ballot lists it."""
+def _followed(request: Request, follows: Follows) -> list[int]:
+    """The ids of the options that a follower leans to: the letters under which this ballot lists them."""
     asked = _messages(request.prompt_token_ids, "user")
     letters = {option: letter for letter, option in _LETTERED.findall(asked)}
     if follows.how == "directly":
-        option = _shown_vote(asked, follows.seat, tuple(letters))
+        options = _shown_votes(asked, follows.seat, tuple(letters))
     else:
         said = _messages(request.prompt_token_ids, "assistant").partition(_ANSWER)[2]
-        option = next((option for option in letters if said.split("\n")[0] == option), None)
-    return None if option is None else ord(letters[option])
+        options = [option for option in letters if said.split("\n")[0] == option]
+    return [ord(letters[option]) for option in options]
 
 
-def _shown_vote(asked: str, name: str, options: Sequence[str]) -> str | None:
-    """The option that the line of this name ends with, a note of confidence aside; quoted statements don't count."""
-    for line in asked.splitlines():
-        for option in sorted(options, key=len, reverse=True):
-            ends = rf"(?<!\w){re.escape(name)}(?!\w).*: {re.escape(option)}(?: \([^()]*\))?"
-            if re.match(ends + "$", line) or re.match(rf"[^>].*{ends}$", line):
-                return option
-    return None
+def _shown_votes(asked: str, name: str | None, options: Sequence[str]) -> list[str]:
+    """The options that lines of this name end with, a note of confidence aside; of any name where none is given.
+
+    Quoted statements don't count, and of a name no more than its first vote.
+    """
+    who = "" if name is None else rf"(?<!\w){re.escape(name)}(?!\w)"
+    one_of = "|".join(re.escape(option) for option in sorted(options, key=len, reverse=True))
+    vote = re.compile(rf"(?!>).*?{who}.*?: ({one_of})(?: \([^()]*\))?")
+    found = [match[1] for line in asked.splitlines() if (match := vote.fullmatch(line))]
+    return found if name is None else found[:1]
 
 
 def _messages(prompt: Sequence[int], role: str) -> str:

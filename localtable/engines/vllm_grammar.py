@@ -47,6 +47,8 @@ class Grammars:
             index = Index(constraint.regex, self._vocabulary)
         except ValueError as error:
             return f"the regex {constraint.regex!r} can't be compiled: {error}"
+        if not constraint.token_ids:
+            return None
         allowed = index.get_allowed_tokens(index.get_initial_state()) or []
         if set(allowed) != set(constraint.token_ids) or len(allowed) != len(constraint.token_ids):
             return (

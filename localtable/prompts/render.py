@@ -133,6 +133,18 @@ class Renderer:
         own = self._own(question, seat, turns)
         return self._open(seat, self._shared(question, tuple(turns), tally), own, thinking=seat.thinking.on)
 
+    def message(self, text: str, reply: str) -> tuple[int, ...]:
+        """A prompt of one message of our own, and the beginning of its answer; whatever it quotes is inert.
+
+        Args:
+            text: The message.
+            reply: What the answer begins with.
+        """
+        roles: list[Role] = ["user"]
+        ids = self.template.encode(roles, [text], open_turn=True, switches=self._switches(thinking=False))
+        ids += self._think_opening(roles, thinking=False)
+        return (*ids, *self.tokenizer.encode_plain(reply, at="control"))
+
     def _own(self, question: Question, seat: Seat, turns: Sequence[ShownTurn]) -> str:
         parts = self.wording.parts
         own = parts.later_round.own if turns else parts.statement.own

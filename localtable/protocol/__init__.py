@@ -9,8 +9,8 @@ from localtable.protocol.conditions import (
     cards_of,
     debate_of,
 )
-from localtable.protocol.confederates import panel_on, scripted_vote, statement_for
-from localtable.protocol.debate import Debate, build_round, peers_read
+from localtable.protocol.confederates import panel_on, scripted_distribution, scripted_vote, statement_for
+from localtable.protocol.debate import Debate, build_round, peers_read, read_under
 from localtable.protocol.turn import Draft, Text, Vote, next_step, rule_for
 
 __all__ = [
@@ -29,7 +29,9 @@ __all__ = [
     "next_step",
     "panel_on",
     "peers_read",
+    "read_under",
     "rule_for",
+    "scripted_distribution",
     "scripted_vote",
     "statement_for",
 ]

@@ -49,6 +49,11 @@ class Condition:
             return DEBATE
         return self.name.removeprefix(f"{self.debate}/").partition(":")[0]
 
+    @property
+    def moderator(self) -> Card | None:
+        """Who sums its debates up; controls are summed up from templates."""
+        return self.panel.moderator if self.control == DEBATE else None
+
 
 def _solo(visibility: Visibility) -> Visibility:
     return replace(visibility, reads="itself", tally="hidden")
@@ -123,8 +128,9 @@ def debate_of(conditions: Mapping[int, Condition], number: int) -> int:
 
 
 def cards_of(conditions: Iterable[Condition]) -> tuple[Card, ...]:
-    """The distinct models of all conditions, in the order of their first seat."""
-    return tuple({card.id: card for condition in conditions for card in condition.panel.cards}.values())
+    """The distinct models of all conditions, moderators among them, in the order of their first seat."""
+    cards = (card for condition in conditions for card in (*condition.panel.cards, condition.moderator))
+    return tuple({card.id: card for card in cards if card is not None}.values())
 
 
 def _conditions_of(panel: Panel, control: str) -> list[Condition]:

@@ -57,6 +57,22 @@ def _by_answer(said: str, seat: Confederate, question: Question, run_seed: int, 
     return wrong[derive("wrong", run_seed, repeat, question.id, *drawn_by) % len(wrong)]
 
 
+def scripted_distribution(seat: Confederate, vote: Letter, question: Question) -> dict[Letter, float]:
+    """A confederate's probabilities: its confidence for the vote, the rest shared by all other options.
+
+    Raises:
+        ConfigError: Another option would be as probable as the vote.
+    """
+    rest = (1 - seat.confidence) / (len(question.options) - 1)
+    if seat.confidence <= rest:
+        raise ConfigError(
+            f"the confederate {seat.name!r} gives its vote {seat.confidence:g}, and each of the other options of the"
+            f" question {question.id!r} {rest:g}",
+            hint=f"Give it a `confidence` above {1 / len(question.options):.3g}.",
+        )
+    return {letter: seat.confidence if letter == vote else rest for letter in question.letters}
+
+
 def panel_on(question: Question, panel: Panel) -> Panel:
     """The panel as one of its debates needs it: of a list of votes by question, the one on this question."""
 

@@ -12,7 +12,18 @@ from dataclasses import dataclass, replace
 from localtable.protocol.reading_order import balanced, shuffled
 from localtable.protocol.votes import agreed, tally, verdict
 from localtable.seeds import derive, speaking_order
-from localtable.types import Letter, Panel, Participant, Question, Round, ShownTurn, Turn, Verdict, VoteCounts
+from localtable.types import (
+    Letter,
+    Panel,
+    Participant,
+    Question,
+    Round,
+    ShownTurn,
+    Turn,
+    Verdict,
+    Visibility,
+    VoteCounts,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +162,20 @@ class Debate:
 
 def peers_read(panel: Panel, reader: str) -> frozenset[str]:
     """The other seats of which a seat reads something in later rounds."""
-    if not panel.visibility.peers_shown:
+    return read_under(panel.visibility, [seat.name for seat in panel.seats], reader)
+
+
+def read_under(visibility: Visibility, names: Sequence[str], reader: str) -> frozenset[str]:
+    """Of which others a seat reads something.
+
+    Args:
+        visibility: What seats see of each other.
+        names: Of all seats, in the panel's order.
+        reader: One of them.
+    """
+    if not visibility.peers_shown:
         return frozenset()
-    names = [seat.name for seat in panel.seats]
-    if panel.visibility.reads == "neighbours":
+    if visibility.reads == "neighbours":
         place = names.index(reader)
         names = [names[place - 1], names[(place + 1) % len(names)]]
     return frozenset(names) - {reader}

@@ -1,62 +1,76 @@
-"""A debate as Markdown, in the order that readers of hosted debates know: result, options, responses, rounds."""
+"""A debate as Markdown, in the order that readers of hosted debates know: result, options, responses, summary."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from localtable.report.words import (
-    agreement_line,
-    change_line,
-    changed_turns,
-    model_name,
-    one_line,
-    printable,
-    result_line,
-    seats_line,
-)
-from localtable.types import Round, Transcript, Turn
+from localtable.report.view import DebateView, TurnView
+from localtable.report.words import argument_line, one_line, printable, written_by
 
 
-def to_markdown(transcript: Transcript) -> str:
-    """The whole debate as one page; what models and files said can't make markup of its own."""
-    question, panel = transcript.question, transcript.panel
-    parts = [f"# {_inert(question.question)}", f"*Debate · {seats_line(panel)} · panel {_inert(panel.name)}*"]
-    if question.context:
-        parts.append(_quoted(question.context))
-    if transcript.verdict is not None:
-        parts.append(f"**Result: {_inert(result_line(question, transcript.verdict))}**")
-        parts.append(agreement_line(transcript.verdict) + ".")
-    else:
-        parts.append("**Result: none, the debate was interrupted.**")
-    if transcript.rounds:
-        last = transcript.rounds[-1]
-        parts += ["## Options", _options(transcript, last), "## Model responses"]
-        parts += [_turn(transcript, last, turn) for turn in last.turns]
-    if changes := changed_turns(transcript):
-        lines = [f"- {_inert(change_line(question, r.number, before, after))}" for r, before, after in changes]
-        parts += ["## Changed minds", "\n".join(lines)]
-    for round_ in transcript.rounds[:-1]:
-        parts.append(f"## Round {round_.number}")
-        parts += [_turn(transcript, round_, turn) for turn in round_.turns]
-    return "\n\n".join(parts) + "\n"
+def to_markdown(data: Mapping[str, Any]) -> str:
+    """The whole debate as one page; what models and files said can't make markup of its own.
+
+    Args:
+        data: A transcript that `transcript.check` lets pass.
+    """
+    return "\n\n".join(_parts(DebateView(data))) + "\n"
 
 
-def _options(transcript: Transcript, last: Round) -> str:
-    question = transcript.question
-    return "\n".join(
-        f"- {_inert(question.text_of(letter))} ({count} {'vote' if count == 1 else 'votes'})"
-        for letter, count in last.tally.items()
-    )
+def _parts(view: DebateView) -> Iterator[str]:
+    yield f"# {_inert(view.question.question)}"
+    yield f"*Debate · {view.seats_line} · panel {_inert(view.data['panel']['name'])}*"
+    if view.question.context:
+        yield _quoted(view.question.context)
+    yield f"**Result: {_inert(view.result)}**"
+    if view.agreement is not None:
+        yield f"{view.agreement}."
+    if (said := view.data.get("source_result")) is not None:
+        yield f"The page that this was imported from says: {_inert(said)}"
+    if view.last is not None and view.options:
+        yield "## Options"
+        yield "\n".join(f"- {_inert(o.text)} ({o.votes} {'vote' if o.votes == 1 else 'votes'})" for o in view.options)
+    if view.last is not None:
+        yield "## Model responses"
+        yield from (_turn(turn) for turn in view.last.turns)
+    yield from _summary(view)
+    if view.facts.changes:
+        yield "## Changed minds"
+        yield "\n".join(f"- {_inert(view.change_line(change))}" for change in view.facts.changes)
+    for round_ in view.rounds:
+        if round_.turns and round_ is not view.last:
+            yield f"## Round {round_.number}"
+            yield from (_turn(turn) for turn in round_.turns)
 
 
-def _turn(transcript: Transcript, round_: Round, turn: Turn) -> str:
-    model = next(model_name(seat) for seat in transcript.panel.seats if seat.name == turn.seat)
-    changed = " (changed mind)" if turn.changed_mind else ""
-    confidence = "" if turn.ballot.confidence is None else f" ({turn.ballot.confidence:.0%})"
-    cut = "\n\n*Cut at its token bound.*" if turn.truncated else ""
+def _summary(view: DebateView) -> Iterator[str]:
+    """What it came to in words; parts that hold nothing are left out."""
+    summary = view.summary
+    if summary.text:
+        yield "## Final summary"
+        yield _inert(" ".join(sentence.sentence for sentence in summary.text))
+    arguments = [argument_line(view.question, argument) for argument in summary.arguments]
+    points = [point.sentence for point in summary.turning_points]
+    for title, lines in (("Strongest arguments", arguments), ("Key turning points", points)):
+        if lines:
+            yield f"## {title}"
+            yield "\n".join(f"- {_inert(line)}" for line in lines)
+    if by := written_by(summary):
+        yield f"*{_inert(by)}.*"
+
+
+def _turn(turn: TurnView) -> str:
+    changed = " (changed mind)" if turn.changed else ""
+    voted = f"Vote: **{_inert('not known' if turn.vote is None else turn.vote.text)}**"
+    if turn.answer is not None:
+        voted = f"Answer: **{_inert(turn.answer)}**"
+    confidence = "" if turn.confidence is None else f" ({turn.confidence:.0%})"
+    cut = "\n\n*Cut at its token bound.*" if turn.data.get("truncated") else ""
     return (
-        f"### {_inert(turn.seat)}{changed}\n\n"
-        f"*{_inert(model)}* · Vote: **{_inert(transcript.question.text_of(turn.ballot.vote))}**{confidence}\n\n"
+        f"### {_inert(turn.seat.name)}{changed}\n\n"
+        f"*{_inert(turn.seat.model)}* · {voted}{confidence}\n\n"
         f"{_quoted(turn.statement) or '*(nothing said)*'}{cut}"
     )
 

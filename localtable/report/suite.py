@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from rich.console import Console, JustifyMethod
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from localtable.analysis import wilson
 from localtable.protocol import DEBATE
+from localtable.report.analysis.figures import NOTHING
+from localtable.report.analysis.sheet import Row
+from localtable.report.analysis.terminal_sheet import TerminalSheet
 from localtable.report.words import cost_text, one_line, printable
 from localtable.runner.totals import matched_samples, validity
 from localtable.store import Store
@@ -20,6 +22,7 @@ LISTED = 10
 """Failed debates that are named one by one."""
 WIDE = 1_000
 """Columns where there is no terminal: the conditions of a sweep have long names."""
+_COLUMNS = ("condition", "finished", "failed", "open", "right", "95 %", "prompts", "generated", "PFLOPs")
 _ODD = {
     "truncated": "cut",
     "empty": "empty",
@@ -40,10 +43,8 @@ def print_totals(store: Store, totals: dict[str, Any], console: Console) -> None
     if not console.is_terminal:  # nothing has to fit into a width there
         console = Console(file=console.file, width=WIDE)
     console.print(Text(_headline(totals)), soft_wrap=True)
-    console.print(_conditions(store, totals))
-    odd = _validity(store)
-    if odd is not None:
-        console.print(odd)
+    TerminalSheet(console).rows(_COLUMNS, _conditions(store, totals))
+    _print_validity(store, console)
     for line in _samples(store) + _failed(store):
         console.print(Text(printable(one_line(line))), soft_wrap=True)
 
@@ -69,34 +70,25 @@ def _headline(totals: dict[str, Any]) -> str:
     return f"{', '.join(parts)}; {seconds['total']:,.0f} s ({shares})"
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0), show_edge=False, header_style="dim")
-    for name in columns:
-        justify: JustifyMethod = "left" if name in ("condition", "seat") else "right"
-        # On a narrow terminal a long name is folded: cut short, two of a sweep's could look the same.
-        table.add_column(name, justify=justify, no_wrap=name != "condition", overflow="fold")
-    return table
-
-
-def _conditions(store: Store, totals: dict[str, Any]) -> Table:
-    table = _table("condition", "finished", "failed", "open", "right", "95 %", "prompt tokens", "generated", "PFLOPs")
+def _conditions(store: Store, totals: dict[str, Any]) -> list[Row]:
     right = {name: (good, judged) for name, good, judged in right_by_condition(store)}
+    rows = []
     for name, entry in totals["conditions"].items():
         good, judged = right.get(name, (0, 0))
         low, high = wilson(good, judged)
-        table.add_row(
-            Text(printable(name)),
+        cells = [
             *(f"{entry['debates'][state]:,}" for state in ("finished", "failed", "open")),
-            f"{good / judged:.1%}" if judged else "–",
-            f"{low:.1%} – {high:.1%}" if judged else "–",
+            f"{good / judged:.1%}" if judged else NOTHING,
+            f"[{low * 100:.1f}, {high * 100:.1f}]" if judged else NOTHING,
             f"{entry['prompt_tokens']:,}",
             f"{entry['completion_tokens']:,}",
-            "–" if entry["flops"] is None else f"{entry['flops'] / 1e15:,.2f}",
-        )
-    return table
+            NOTHING if entry["flops"] is None else f"{entry['flops'] / 1e15:,.2f}",
+        ]
+        rows.append(Row(name, cells))
+    return rows
 
 
-def _validity(store: Store) -> Table | None:
+def _print_validity(store: Store, console: Console) -> None:
     """What of the statements can't be relied on: by seat and round in the debate, by round in the controls; in a
     sweep, which has many of both, by condition.
     """
@@ -107,16 +99,13 @@ def _validity(store: Store) -> Table | None:
         place = (row["condition"], "all" if is_sweep else str(row["round"]), seat)
         counts = rows.setdefault(place, Counter())
         counts.update({name: row[name] for name in ("turns", *_ODD)})
-    if not any(counts[name] for counts in rows.values() for name in _ODD):
-        return None
-    table = _table("condition", "round", "seat", "statements", *_ODD.values())
-    before = None
+    found = []
     for (condition, number, seat), counts in rows.items():
-        shares = (f"{counts[name] / counts['turns']:.1%}" if counts[name] else "–" for name in _ODD)
-        name = condition if condition != before else ""
-        before = condition
-        table.add_row(Text(printable(name)), number, Text(printable(seat)), f"{counts['turns']:,}", *shares)
-    return table
+        named = [condition] if is_sweep else [condition, f"round {number}", *([seat] if seat != "all" else [])]
+        shares = [f"{counts[name] / counts['turns']:.1%}" if counts[name] else NOTHING for name in _ODD]
+        found.append(Row(", ".join(named), [f"{counts['turns']:,}", *shares]))
+    if any(counts[name] for counts in rows.values() for name in _ODD):
+        TerminalSheet(console).rows(["", "statements", *_ODD.values()], found)
 
 
 def _samples(store: Store) -> list[str]:

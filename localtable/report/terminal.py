@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rich.console import Console, Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from localtable.report.words import (
-    agreement_line,
-    change_line,
-    changed_turns,
-    cost_text,
-    model_name,
-    one_line,
-    printable,
-    result_line,
-)
-from localtable.types import Letter, Transcript
+from localtable.report.summary import print_summary
+from localtable.report.view import DebateView, Option, RoundView, TurnView
+from localtable.report.words import cost_text, printable
+from localtable.types import Letter
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red", "bright_cyan", "bright_magenta")
 """Of options, in their order; a text always says the option too."""
@@ -28,59 +24,66 @@ def colour_of(letter: Letter) -> str:
     return COLOURS[(ord(letter) - ord("A")) % len(COLOURS)]
 
 
-def print_result(transcript: Transcript, console: Console) -> None:
-    """Print the debate's result; what models said is shown as text, whatever it holds."""
-    question, verdict = transcript.question, transcript.verdict
-    console.print(Text(printable(question.question), style="bold"))
+def print_result(data: Mapping[str, Any], console: Console) -> None:
+    """Print a debate's result; what models said is shown as text, whatever it holds.
+
+    Args:
+        data: A transcript that `transcript.check` lets pass.
+        console: Where it goes.
+    """
+    view = DebateView(data)
+    console.print(Text(printable(view.question.question), style="bold"))
     console.print()
-    if verdict is None:
+    if view.agreement is None:
         console.print(Text("No result: the debate was interrupted.", style="bold red"))
     else:
-        console.print(Text(printable(result_line(question, verdict)), style="bold green"))
-        console.print(Text(agreement_line(verdict) + "."))
-    if "cost" in transcript.manifest:
-        console.print(Text(cost_text(transcript.manifest["cost"]) + ".", style="dim"))
+        console.print(Text(printable(view.result), style="bold green"))
+        console.print(Text(view.agreement + "."))
+    if "cost" in data["manifest"]:
+        console.print(Text(cost_text(data["manifest"]["cost"]) + ".", style="dim"))
     console.print()
-    console.print(_votes(transcript))
-    changes = changed_turns(transcript)
-    if changes:
+    console.print(_votes(view))
+    if view.facts.changes:
         console.print()
         console.print(Text("Changed minds", style="bold"))
-        for round_, before, after in changes:
-            console.print(Text(f"  {printable(change_line(question, round_.number, before, after))}"))
-    if transcript.rounds:
+        for change in view.facts.changes:
+            console.print(Text(f"  {printable(view.change_line(change))}"))
+    # A text from templates would say once more what stands above.
+    print_summary(view.question, view.summary, console, whole=False)
+    if view.last is not None:
         console.print()
-        console.print(_statements(transcript))
+        console.print(_statements(view.last))
 
 
-def _votes(transcript: Transcript) -> Table:
+def _votes(view: DebateView) -> Table:
     table = Table(box=None, padding=(0, 3, 0, 0), show_edge=False)
     table.add_column("seat")
     table.add_column("model")
-    for round_ in transcript.rounds:
+    for round_ in view.rounds:
         table.add_column(f"round {round_.number}")
-    for seat in transcript.panel.seats:
-        cells = [Text(printable(seat.name), style="bold"), Text(printable(model_name(seat)), style="dim")]
-        for round_ in transcript.rounds:
-            turn = next((turn for turn in round_.turns if turn.seat == seat.name), None)
-            cells.append(Text("–") if turn is None else _vote(transcript, turn.ballot.vote, turn.ballot.confidence))
+    for seat in view.seats:
+        cells = [Text(printable(seat.name), style="bold"), Text(printable(seat.model), style="dim")]
+        cells += [_vote(view.turn(round_.number, seat.name)) for round_ in view.rounds]
         table.add_row(*cells)
     return table
 
 
-def _vote(transcript: Transcript, letter: Letter, confidence: float | None) -> Text:
-    sure = "" if confidence is None else f" {confidence:.0%}"
-    return Text(printable(one_line(transcript.question.text_of(letter))) + sure, style=colour_of(letter))
+def _vote(turn: TurnView | None) -> Text:
+    if turn is None or turn.vote is None:
+        return Text("–")
+    sure = "" if turn.confidence is None else f" {turn.confidence:.0%}"
+    return _option(turn.vote, sure)
 
 
-def _statements(transcript: Transcript) -> Group:
-    last = transcript.rounds[-1]
+def _option(option: Option, behind: str = "") -> Text:
+    return Text(printable(option.text) + behind, style=colour_of(option.letter))
+
+
+def _statements(last: RoundView) -> Group:
     parts: list[Text | Padding] = [Text(f"What was said in round {last.number}", style="bold")]
     for turn in last.turns:
-        cut = " (cut at its token bound)" if turn.truncated else ""
-        vote = printable(one_line(transcript.question.text_of(turn.ballot.vote)))
-        parts.append(
-            Text.assemble("  ", (printable(turn.seat), "bold"), " — ", (vote, colour_of(turn.ballot.vote)), cut)
-        )
+        vote = Text("vote not known") if turn.vote is None else _option(turn.vote)
+        cut = " (cut at its token bound)" if turn.data.get("truncated") else ""
+        parts.append(Text.assemble("  ", (printable(turn.seat.name), "bold"), " — ", vote, cut))
         parts.append(Padding(Text(printable(turn.statement) or "(nothing)"), (0, 0, 1, 4)))
     return Group(*parts)

@@ -3,41 +3,73 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from localtable.types import Panel, Participant, Question, Round, Seat, Transcript, Turn, Verdict
+from localtable.moderator.words import counted
+from localtable.moderator.words import one_line as one_line  # every report's, and the moderator's
+from localtable.types import (
+    LETTERS,
+    SOURCE,
+    TEMPLATE,
+    ArgumentSentence,
+    Participant,
+    Question,
+    Seat,
+    Summary,
+    Verdict,
+)
 
 _KINDS = {"unanimous": "Unanimous", "majority": "Majority", "plurality": "Plurality", "tie": "Tie"}
 
 
 def result_line(question: Question, verdict: Verdict) -> str:
     """`Unanimous — Yes (6/6 votes)`; a tie names every leading option."""
-    names = ", ".join(one_line(question.text_of(letter)) for letter in verdict.options)
-    each = " each" if len(verdict.options) > 1 else ""
-    return f"{_KINDS[verdict.kind]} — {names} ({verdict.votes}/{verdict.of} votes{each})"
+    return outcome_line(
+        verdict.kind, [question.text_of(letter) for letter in verdict.options], verdict.votes, verdict.of
+    )
+
+
+def verdict_line(transcript: Mapping[str, Any]) -> str:
+    """The same of a written transcript that has a verdict."""
+    verdict, options = transcript["verdict"], transcript["question"]["options"]
+    leading = [options[LETTERS.index(letter)] for letter in verdict["options"]]
+    return outcome_line(verdict["kind"], leading, verdict["votes"], verdict["of"])
+
+
+def outcome_line(kind: str, leading: Sequence[str], votes: int, of: int) -> str:
+    """The same of its parts: `leading` are the leading options' texts, `votes` what each has."""
+    each = " each" if len(leading) > 1 else ""
+    return f"{_KINDS[kind]} — {', '.join(map(one_line, leading))} ({votes}/{of} votes{each})"
 
 
 def agreement_line(verdict: Verdict) -> str:
-    """Whether the panel agreed, and after how many rounds."""
-    rounds = f"{verdict.rounds} round{'s' if verdict.rounds != 1 else ''}"
-    return f"Agreement after {rounds}" if verdict.agreement else f"No agreement after {rounds}"
+    """Whether the panel agreed, and after how many rounds where that is known."""
+    when = "" if verdict.rounds is None else f" after {verdict.rounds} round{'s' if verdict.rounds != 1 else ''}"
+    return f"Agreement{when}" if verdict.agreement else f"No agreement{when}"
 
 
-def changed_turns(transcript: Transcript) -> list[tuple[Round, Turn, Turn]]:
-    """Every change of mind: the round, the turn before and the turn that changed."""
-    changes = []
-    for before, after in zip(transcript.rounds, transcript.rounds[1:], strict=False):
-        previous = {turn.seat: turn for turn in before.turns}
-        changes += [(after, previous[turn.seat], turn) for turn in after.turns if turn.changed_mind]
-    return changes
+def change_line(seat: str, old: str, new: str, number: int, persuaded_by: str | None, *, asked: bool = True) -> str:
+    """`Ada: Yes → No in round 2, persuaded by Bob`; `asked` is False where nobody knows what the seat would say."""
+    reason = f", persuaded by {persuaded_by}" if persuaded_by else ", by its own reasoning" if asked else ""
+    return f"{seat}: {old} → {new} in round {number}{reason}"
 
 
-def change_line(question: Question, number: int, before: Turn, after: Turn) -> str:
-    """`Ada: Yes → No in round 2, persuaded by Bob`."""
-    old, new = (one_line(question.text_of(turn.ballot.vote)) for turn in (before, after))
-    by = f"persuaded by {after.ballot.persuaded_by}" if after.ballot.persuaded_by else "by its own reasoning"
-    return f"{after.seat}: {old} → {new} in round {number}, {by}"
+def written_by(summary: Summary) -> str | None:
+    """Which model wrote a summary and how many of its sentences did not hold; None where none of ours did."""
+    if summary.by == TEMPLATE:
+        return None
+    if summary.by == SOURCE:
+        return "As the imported page has it, not checked"
+    dropped = f"; {counted(summary.dropped, 'sentence')} dropped" if summary.dropped else ""
+    return f"Written by {summary.by}, each sentence checked{dropped}"
+
+
+def argument_line(question: Question, argument: ArgumentSentence) -> str:
+    """`No: Bob said in round 1 …`."""
+    if argument.option is None:
+        return argument.sentence
+    return f"{one_line(question.text_of(argument.option))}: {argument.sentence}"
 
 
 def model_name(seat: Participant) -> str:
@@ -47,22 +79,17 @@ def model_name(seat: Participant) -> str:
     return "scripted confederate" if seat.counts else "scripted confederate, no vote"
 
 
-def seats_line(panel: Panel) -> str:
+def seats_line(number: int, scripted: int) -> str:
     """`6 seats, 2 of them scripted confederates`."""
-    scripted = len(panel.confederates)
     kind = "a scripted confederate" if scripted == 1 else "scripted confederates"
-    return f"{len(panel.seats)} seats" + (f", {scripted} of them {kind}" if scripted else "")
+    seats = f"{number} seat{'' if number == 1 else 's'}"
+    return f"{seats}, {scripted} of them {kind}" if scripted else seats
 
 
 def cost_text(cost: Mapping[str, Any]) -> str:
     """What endpoints cost, in the currency of their cards' prices."""
     total = cost["total"]
     return "cost not known" if total is None else f"cost {total:,.4f} at the cards' prices"
-
-
-def one_line(text: str) -> str:
-    """A text whose line ends are spaces: an option of two lines can't pass for two lines of ours."""
-    return " ".join(text.split())
 
 
 def printable(text: str) -> str:

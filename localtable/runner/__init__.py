@@ -4,8 +4,8 @@ from localtable.runner.inputs import find_weights
 from localtable.runner.session import RunOptions
 from localtable.runner.single import hold_debate
 from localtable.runner.suite import SuiteOptions, begin_suite, open_suite
-from localtable.runner.sweeps import begin_sweep, plan_sweep
-from localtable.runner.transcripts import finished_transcripts
+from localtable.runner.sweeps import begin_sweep, plan_sweep, refuse_large
+from localtable.runner.transcripts import finished_transcripts, numbered_transcripts
 
 __all__ = [
     "RunOptions",
@@ -15,6 +15,8 @@ __all__ = [
     "find_weights",
     "finished_transcripts",
     "hold_debate",
+    "numbered_transcripts",
     "open_suite",
     "plan_sweep",
+    "refuse_large",
 ]

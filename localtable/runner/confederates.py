@@ -1,6 +1,7 @@
 """Turns of confederates, which no engine is asked for: stored, shown and exported like everybody's.
 
-Their model is `confederate`, they have no generations and no tokens, and their distribution is one-hot.
+Their model is `confederate`, they have no generations and no tokens, and their distribution is what their confidence
+says: one-hot by default.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from localtable.ballots import names_a_letter, stated_vote
-from localtable.protocol import Debate, scripted_vote, statement_for
+from localtable.protocol import Debate, scripted_distribution, scripted_vote, statement_for
 from localtable.seeds import request_seed
 from localtable.types import Ballot, Confederate, Panel, Question, Turn
 
@@ -17,7 +18,8 @@ def confederate_turn(debate: Debate, seat: Confederate, round_number: int) -> Tu
     """What a confederate says and votes in a round.
 
     Raises:
-        ConfigError: It has no vote on this question (`with_votes` says so before a run begins).
+        ConfigError: It has no vote on this question, or is not sure enough of it (`with_votes` says so before a run
+            begins).
     """
     question, seed = debate.question, debate.panel.seed
     vote = scripted_vote(seat, question, seed, debate.repeat)
@@ -26,7 +28,7 @@ def confederate_turn(debate: Debate, seat: Confederate, round_number: int) -> Tu
         seat=seat.name,
         position=[other.name for other in debate.order].index(seat.name) + 1,
         statement=said,
-        ballot=Ballot(vote, {letter: float(letter == vote) for letter in question.letters}),
+        ballot=Ballot(vote, scripted_distribution(seat, vote, question)),
         changed_mind=False,
         finish_reason="stop",
         truncated=False,
@@ -38,13 +40,13 @@ def confederate_turn(debate: Debate, seat: Confederate, round_number: int) -> Tu
 
 
 def with_votes(questions: Iterable[Question], panels: Iterable[Panel]) -> Iterator[Question]:
-    """The questions, each once it is clear that every confederate of these panels has a vote on it.
+    """The questions, each once it is clear that every confederate of these panels has a vote on it, and is sure of it.
 
     Raises:
-        ConfigError: One has none; names the question.
+        ConfigError: One has none, or would give another option as much; names the question.
     """
     scripted = [(seat, panel.seed) for panel in panels for seat in panel.confederates]
     for question in questions:
         for seat, seed in scripted:
-            scripted_vote(seat, question, seed, repeat=0)
+            scripted_distribution(seat, scripted_vote(seat, question, seed, repeat=0), question)
         yield question

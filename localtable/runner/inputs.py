@@ -12,7 +12,7 @@ from localtable.config.writing import card_to_data
 from localtable.errors import ConfigError, PrerequisiteError
 from localtable.loading import nearest
 from localtable.prompts import Wording
-from localtable.protocol import Condition, build_conditions, build_variants, cards_of
+from localtable.protocol import DEBATE, Condition, build_conditions, build_variants, cards_of
 from localtable.store import Run, VariantRow
 from localtable.transcript import panel_to_json
 from localtable.types import Card, FileSource, Panel, Stop, Sweep, Variant
@@ -33,7 +33,7 @@ def describe_run(
     return Run(
         engine=engine,
         panel=panel_to_json(panel),
-        cards={card.id: card_to_data(card) for card in panel.cards},
+        cards={card.id: card_to_data(card) for card in cards_of([Condition(DEBATE, panel)])},
         weights={card_id: {"weights": found.weights_hash, "source": found.source} for card_id, found in files.items()},
         prompts_name=wording.name,
         prompts_sha256=wording.sha256,

@@ -7,7 +7,7 @@ and no other.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
@@ -18,19 +18,24 @@ from localtable.runner.confederates import confederate_turn
 from localtable.runner.events import (
     DebateFailed,
     Listener,
+    Note,
     RoundClosed,
     RoundOpened,
+    TextArrived,
     TurnFinished,
 )
 from localtable.runner.models import Model
 from localtable.runner.open_debates import Entry, OpenDebates
 from localtable.runner.pending import Pending
+from localtable.runner.summarizing import SummaryAtWork, begin_summary, told
 from localtable.runner.turn_loop import TurnLoop
 from localtable.runner.turns import TurnAtWork, begin_turn
 from localtable.runner.waiting import Waiting
 from localtable.scheduler.pool import IDLE_WAIT_S, EnginePool, Outlook
 from localtable.store import Key, Store, TurnRecord
-from localtable.types import Seat
+from localtable.store.summaries import not_summarized, put_summary
+from localtable.transcript import summary_to_json
+from localtable.types import Seat, Summary
 
 MAX_FAILED = 64
 """How many debates of a model that is given up are failed in one go, so that those who watch can follow."""
@@ -45,9 +50,14 @@ class Outcome:
     debate: Debate
     error: LocaltableError | None = None
     """Why it failed."""
+    summary: Summary | None = None
+    """What a moderator has written of it."""
 
 
-class Loop(TurnLoop[Entry]):
+Task = TurnAtWork | SummaryAtWork
+
+
+class Loop(TurnLoop[Task, Entry | SummaryAtWork]):
     """Runs a store's debates on a pool of engines."""
 
     def __init__(
@@ -58,6 +68,7 @@ class Loop(TurnLoop[Entry]):
         pool: EnginePool,
         *,
         key_of: Callable[[str, Request], Key],
+        moderators: Mapping[int, Model] | None = None,
         reuse: Sequence[Store] = (),
         tell: Listener,
         should_stop: Callable[[], bool],
@@ -71,6 +82,7 @@ class Loop(TurnLoop[Entry]):
             models: By the condition's number and the card's id.
             pool: Engines for all models.
             key_of: The key of a request to a model.
+            moderators: By the condition's number: who sums its debates up.
             reuse: Stores of other runs whose answers are taken over.
             tell: Is told what happens.
             should_stop: Asked between events.
@@ -86,6 +98,11 @@ class Loop(TurnLoop[Entry]):
             model_id: Waiting(store, {n: len(sits[model_id].seats) for n, sits in models.items() if model_id in sits})
             for model_id in pool.slots
         }
+        self._moderators = moderators or {}
+        self._summaries: dict[str, deque[int]] = {model_id: deque() for model_id in pool.slots}
+        """By model: finished debates that it is to sum up."""
+        for number, moderator in self._moderators.items():
+            self._summaries[moderator.card.id].extend(not_summarized(store, [number]))
         self._partners: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
         """By debate: who waits for its turns, and on which model."""
         self._done: list[Outcome] = []
@@ -97,7 +114,7 @@ class Loop(TurnLoop[Entry]):
             InterruptedRun: `should_stop` said so; what is finished is committed.
             EngineLoadError: An engine could not be loaded, the first time that it was to be.
         """
-        left = self._store.num_open()
+        left = self._store.num_open() + sum(map(len, self._summaries.values()))
         while left:
             if self._should_stop():
                 raise InterruptedRun("interrupted")
@@ -115,17 +132,23 @@ class Loop(TurnLoop[Entry]):
     # ── out: what the pool asks for ───────────────────────────────────────────────────────────────────────
 
     def _has_new(self, model_id: str) -> bool:
-        return bool(self._waiting[model_id])
+        return bool(self._waiting[model_id] or self._summaries[model_id])
 
     def outlook(self, model_id: str, awake: Set[str]) -> Outlook:
         if model_id in self._given_up:
             return Outlook(0, 0, left=False)
-        return self._pending.outlook(model_id, awake)
+        turns = self._pending.outlook(model_id, awake)
+        moderated = {number for number, moderator in self._moderators.items() if moderator.card.id == model_id}
+        if not moderated:
+            return turns
+        ended = len(self._summaries[model_id])
+        left = turns.left or ended > 0 or bool(moderated & self._pending.conditions)
+        return Outlook(turns.waiting + ended, turns.coming, left)
 
-    def _next_turns(self, model_id: str, num_rows: int) -> list[tuple[TurnAtWork, Request, Entry]] | None:
+    def _next_turns(self, model_id: str, num_rows: int) -> list[tuple[Task, Request, Entry | SummaryAtWork]] | None:
         number = self._waiting[model_id].next_debate(num_rows)
         if number is None:
-            return None
+            return self._next_summary(model_id)
         entry = self._open.get(number)
         if entry.state != "open" or not self._prepare(entry, model_id):
             return []
@@ -145,6 +168,21 @@ class Loop(TurnLoop[Entry]):
         assert request is not None
         entry.at_work.add(seat.name)
         return [(turn, request, entry)]
+
+    def _next_summary(self, model_id: str) -> list[tuple[Task, Request, Entry | SummaryAtWork]] | None:
+        """A finished debate's, where one waits for this model."""
+        if not self._summaries[model_id]:
+            return None
+        entry = self._open.get(self._summaries[model_id].popleft())
+        moderator = self._moderators[self._numbers[entry.condition.name]]
+        task = begin_summary(entry.id, told(entry.condition, entry.debate), moderator)
+        try:
+            request = task.next_request()
+        except PlacementError as error:
+            self._fail(task, error)
+            return []
+        assert request is not None
+        return [(task, request, task)]
 
     def _prepare(self, entry: Entry, model_id: str) -> bool:
         """Whether the debate's open round can begin: noise needs its partner's turns."""
@@ -181,25 +219,37 @@ class Loop(TurnLoop[Entry]):
         """Fail debates whose next turn is one of a model that is given up; whether there may be more of them."""
         for model_id, error in self._given_up.items():
             for _ in range(MAX_FAILED):
-                entry = self._next_asking(model_id)
-                if entry is None:
+                owner = self._next_asking(model_id)
+                if owner is None:
                     break
-                if entry.state == "open" and _seats_left(entry, model_id):
-                    self._fail(entry, error)
+                if isinstance(owner, SummaryAtWork) or (owner.state == "open" and _seats_left(owner, model_id)):
+                    self._fail(owner, error)
         return any(map(self._waits, self._given_up))
 
-    def _next_asking(self, model_id: str) -> Entry | None:
-        """A debate that has a turn begun on a model, or else the next one that waits for it."""
+    def _next_asking(self, model_id: str) -> Entry | SummaryAtWork | None:
+        """Whatever has something begun on a model, or else the next one that waits for it."""
         for at_work in self._at_work.values():
             if at_work.turn.model.card.id == model_id:
                 return at_work.owner
         if self._held[model_id]:
             return self._held[model_id][0][2]
         number = self._waiting[model_id].next_debate(num_rows=1)
-        return self._open.get(number) if number is not None else None
+        if number is not None:
+            return self._open.get(number)
+        summary = self._next_summary(model_id)
+        return summary[0][2] if summary else None
 
-    def _fail(self, entry: Entry, error: LocaltableError) -> None:
-        """A debate can't be finished: it is kept with its reason, and what engines still do for it is dropped."""
+    def _fail(self, owner: Entry | SummaryAtWork, error: LocaltableError) -> None:
+        """A debate can't be finished: it is kept with its reason, and what engines still do for it is dropped.
+
+        One that can't be summed up is none the worse for it.
+        """
+        if isinstance(owner, SummaryAtWork):
+            self._drop(owner)
+            self._tell(Note(f"not summed up: {error.message}"))
+            self._end(owner, None)
+            return
+        entry = owner
         entry.state = "failed"
         self._pending.move(self._pending.of(entry), None)
         self._store.fail_debate(entry.id, error.message)
@@ -212,7 +262,14 @@ class Loop(TurnLoop[Entry]):
 
     # ── what is finished ──────────────────────────────────────────────────────────────────────────────────
 
-    def _finish_turn(self, turn: TurnAtWork, entry: Entry) -> None:
+    def _finish_turn(self, turn: Task, entry: Entry | SummaryAtWork) -> None:
+        if isinstance(turn, SummaryAtWork):
+            summary = turn.finish()
+            put_summary(self._store, turn.debate_id, summary_to_json(summary), turn.steps)
+            self._release(turn)
+            self._end(turn, summary)
+            return
+        assert isinstance(entry, Entry)
         finished = turn.finish()
         shared, own = turn.prompt_texts()
         self._store.add_turn(
@@ -238,13 +295,35 @@ class Loop(TurnLoop[Entry]):
             assert verdict is not None
             entry.state = "finished"
             self._store.finish_debate(entry.id, verdict)
-            self._open.forget(entry.id)
-            self._done.append(Outcome(entry.id, entry.condition.name, entry.debate))
+            moderator = self._moderators.get(self._numbers[entry.condition.name])
+            if moderator is not None:
+                self._summaries[moderator.card.id].append(entry.id)
+            else:
+                self._open.forget(entry.id)
+                self._done.append(Outcome(entry.id, entry.condition.name, entry.debate))
         else:
             for card in entry.debate.panel.cards:
                 self._waiting[card.id].put(entry.id)
         for number, model_id in self._partners.pop(entry.id, ()):
             self._waiting[model_id].put(number)
+
+    def _end(self, task: SummaryAtWork, summary: Summary | None) -> None:
+        """A debate is over, and summed up or not."""
+        task.state = "closed"
+        entry = self._open.get(task.debate_id)
+        self._open.forget(entry.id)
+        self._done.append(Outcome(entry.id, entry.condition.name, entry.debate, summary=summary))
+
+    # ── who watches ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _streamed(self, turn: Task, token_ids: tuple[int, ...]) -> None:
+        if not isinstance(turn, TurnAtWork):
+            return
+        turn.said.extend(token_ids)
+        text = turn.model.renderer.tokenizer.decode(turn.said)
+        # Half a character is shown when its other half is there.
+        if turn.step is not None and not text.endswith("\N{REPLACEMENT CHARACTER}"):
+            self._tell(TextArrived(turn.debate, turn.round_number, turn.seat.name, turn.step, text))
 
 
 def _seats_left(entry: Entry, model_id: str) -> list[Seat]:

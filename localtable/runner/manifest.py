@@ -14,7 +14,7 @@ from typing import Any
 
 from localtable.engines.base import EngineInfo
 from localtable.engines.registry import Choice
-from localtable.protocol import Condition
+from localtable.protocol import Condition, cards_of
 from localtable.runner.models import Model
 from localtable.runner.wordings import row_of
 from localtable.scheduler.devices import Device
@@ -112,14 +112,15 @@ def build_manifest(run: Run, condition: Condition, session: Mapping[str, Any], n
     facts, panel, worded = session["facts"], condition.panel, row_of(run, condition)
     weights = {card_id: found["weights"] for card_id, found in run.weights.items()}
     sources = {card_id: found["source"] for card_id, found in run.weights.items()}
-    sits = {card.id for card in panel.cards}
+    cards = cards_of([condition])
+    sits = {card.id for card in cards}
     return {
         "versions": facts["versions"],
         "engine": run.engine,
         "engine_reason": facts["engine_reason"],
         "engines": {model_id: info for model_id, info in facts["engines"].items() if model_id in sits},
         "device": facts["device"],
-        "cards": cards_to_json(panel.cards, weights, sources),
+        "cards": cards_to_json(cards, weights, sources),
         "prompts": {"name": worded.prompts_name, "sha256": worded.prompts_sha256, **_told(worded, panel)},
         "templates": {card_id: found for card_id, found in facts["templates"].items() if card_id in sits},
         "labels": {card_id: counts[str(num_options)] for card_id, counts in facts["labels"].items() if card_id in sits},

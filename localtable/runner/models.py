@@ -287,6 +287,32 @@ def build_models(
     return models
 
 
+def build_moderators(
+    conditions: Mapping[int, Condition],
+    models: Mapping[str, Model],
+    tokenizers: Mapping[str, PromptTokenizer],
+    wordings: Mapping[int, Wording],
+) -> dict[int, Model]:
+    """Who sums up the debates of each condition that has a moderator, by the condition's number.
+
+    Args:
+        conditions: By number.
+        models: Those that sit at the table, by card id: a moderator that sits there too is the same engine.
+        tokenizers: By card id.
+        wordings: By the condition's number.
+    """
+    moderators: dict[int, Model] = {}
+    for number, condition in conditions.items():
+        card = condition.moderator
+        if card is None:
+            continue
+        same = [model for model in (*models.values(), *moderators.values()) if model.card.id == card.id]
+        renderer = same[0].renderer if same else Renderer(card, tokenizers[card.id], wordings[number])
+        panel = condition.panel
+        moderators[number] = Model(card, renderer, panel, _context_length(card, panel))
+    return moderators
+
+
 def seat_conditions(
     conditions: Mapping[int, Condition],
     tokenizers: Mapping[str, PromptTokenizer],

@@ -55,6 +55,11 @@ class Pending:
         # A store is committed before a debate advances, so that a killed run leaves complete rounds, too.
         return _Group(condition, round_number, missing) if missing else self._group(condition, round_number + 1, {})
 
+    @property
+    def conditions(self) -> set[int]:
+        """The conditions that have open debates, by number."""
+        return {group.condition for group in self._groups}
+
     def of(self, entry: Entry) -> _Group:
         """Where a debate stands; to be given back to `move` once it stands elsewhere."""
         debate, turns = entry.debate, entry.turns

@@ -15,7 +15,7 @@ from localtable.scheduler.devices import Device, Machine, parse_size
 from localtable.scheduler.layout import Demand, Way, lay_out
 from localtable.scheduler.pool import Placement
 from localtable.scheduler.seating import Seated, Wish, seat_all
-from localtable.types import Card
+from localtable.types import Card, Sampling
 from localtable.weights import ModelFiles
 
 BLOCK_TOKENS = 32
@@ -154,7 +154,7 @@ def _spec(model: Model, wish: Wish, device: Device) -> EngineSpec:
 
 
 def _placement(spec: EngineSpec, model: Model, seat: Seated) -> Placement:
-    tokens = max(seat_.sampling.max_tokens for seat_ in model.seats)
+    tokens = max((seat_.sampling.max_tokens for seat_ in model.seats), default=Sampling().max_tokens)
     return Placement(
         spec,
         seat.spot.total_bytes,
@@ -175,7 +175,7 @@ def wish_for(kind: str, model: Model, longest: int, machine: Machine, *, suite: 
     """
     card, given = model.card, _given(model)
     device = machine.devices[0]
-    usual = SUITE_NUM_SEQS[device.kind] if suite else len(model.seats)
+    usual = SUITE_NUM_SEQS[device.kind] if suite else max(len(model.seats), 1)
     return Wish(
         card,
         kind,

@@ -6,19 +6,21 @@ with its real prompts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from localtable.errors import ConfigError
-from localtable.prompts import ByteTokenizer, load_wording
+from localtable.prompts import ByteTokenizer, PromptTokenizer, load_wording
 from localtable.prompts.render import BYTES_PER_TOKEN, RETOKENIZED
-from localtable.protocol import peers_read
-from localtable.runner.models import Model, build_models
+from localtable.protocol import cards_of, peers_read
+from localtable.runner.models import Model, build_models, seat_conditions
 from localtable.runner.placements import wish_for
+from localtable.runner.repeated import Repeated, repeated_turns
+from localtable.runner.sweeps import SweepPlan
 from localtable.scheduler.devices import Machine
 from localtable.scheduler.plan import SHORTEST, Workload
 from localtable.scheduler.seating import Wish
-from localtable.types import Panel, Participant, Question, Seat, ShownTurn
+from localtable.types import Card, Panel, Participant, Question, Seat, ShownTurn
 
 USUAL_QUESTION = Question("usual", "x" * 600, ("x" * 40,) * 4)
 """Where no suite is named: 150 tokens, with four options of ten."""
@@ -30,7 +32,7 @@ PEER_TOKENS = 16
 
 def plan_inputs(
     panel: Panel, machine: Machine, kind: str, questions: Sequence[Question], number: int
-) -> tuple[list[Wish], Workload]:
+) -> tuple[list[Wish], list[Workload]]:
     """A panel as the planner sees it.
 
     Args:
@@ -47,17 +49,64 @@ def plan_inputs(
         ConfigError: All models are at endpoints.
     """
     wording = load_wording(panel.prompts)
-    models = build_models(panel, {card.id: ByteTokenizer() for card in panel.cards}, wording, real_templates=False)
+    models = build_models(panel, _tokenizers(panel.cards), wording, real_templates=False)
+    return _inputs([models], [()], machine, kind, questions, number)
+
+
+def sweep_inputs(
+    plan: SweepPlan, machine: Machine, kind: str, questions: Sequence[Question], number: int
+) -> tuple[list[Wish], list[Workload]]:
+    """A sweep as the planner sees it: every condition, and which of its turns another one has said already.
+
+    Args:
+        plan: The sweep's.
+        machine: What it is planned for.
+        kind: Of the engines.
+        questions: At least one; the longest one is reckoned with.
+        number: Debates of each condition.
+
+    Raises:
+        ConfigError: A confederate has no vote on one of the first questions.
+    """
+    cards = cards_of(plan.conditions.values())
+    sitting = seat_conditions(plan.conditions, _tokenizers(cards), plan.wordings, real_templates=False)
+    repeated = repeated_turns(plan, questions[:2])
+    return _inputs(list(sitting.values()), [repeated[number] for number in sitting], machine, kind, questions, number)
+
+
+def _tokenizers(cards: Iterable[Card]) -> dict[str, PromptTokenizer]:
+    return {card.id: ByteTokenizer() for card in cards}
+
+
+def _inputs(
+    sitting: Sequence[Mapping[str, Model]],
+    repeated: Sequence[Repeated],
+    machine: Machine,
+    kind: str,
+    questions: Sequence[Question],
+    number: int,
+) -> tuple[list[Wish], list[Workload]]:
+    """Of conditions with their models, and their turns that others have said."""
     question = max(questions, key=lambda q: len(q.question) + sum(map(len, q.options)), default=USUAL_QUESTION)
-    models = {card_id: model for card_id, model in models.items() if not model.at_endpoint}
-    if not models:
+    lengths: dict[str, int] = {}
+    seen: dict[str, Model] = {}
+    here = [{card_id: model for card_id, model in models.items() if not model.at_endpoint} for models in sitting]
+    if not any(here):
         raise ConfigError(
-            f"every model of {panel.name!r} is spoken to at an endpoint: there is nothing to plan here",
+            "every model is spoken to at an endpoint: there is nothing to plan here",
             hint="Hold the debate or the suite: nothing has to be loaded for it.",
         )
-    lengths = {card_id: _longest(model, question) for card_id, model in models.items()}
-    wishes = [wish_for(kind, model, lengths[card_id], machine, suite=True) for card_id, model in models.items()]
-    return wishes, _workload(panel, models, question, number)
+    for models in here:
+        for card_id, model in models.items():
+            lengths[card_id] = max(lengths.get(card_id, 0), _longest(model, question))
+            seen.setdefault(card_id, model)
+    wishes = [wish_for(kind, model, lengths[card_id], machine, suite=True) for card_id, model in seen.items()]
+    workloads = [
+        replace(_workload(models, question, number), repeated=again)
+        for models, again in zip(here, repeated, strict=True)
+        if models
+    ]
+    return wishes, workloads
 
 
 def _longest(model: Model, question: Question) -> int:
@@ -88,13 +137,14 @@ def _most_said(seat: Participant) -> int:
     return seat.sampling.max_tokens if isinstance(seat, Seat) else len(seat.statement.encode()) // BYTES_PER_TOKEN
 
 
-def _workload(panel: Panel, models: dict[str, Model], question: Question, number: int) -> Workload:
+def _workload(models: Mapping[str, Model], question: Question, number: int) -> Workload:
+    model = next(iter(models.values()))
+    panel = model.panel
     seats, seen = tuple(seat for seat in panel.model_seats if seat.card.endpoint is None), panel.visibility
     said = tuple(seat.sampling.max_tokens + (seat.thinking.max_tokens if seat.thinking.on else 0) for seat in seats)
     least = tuple(
         max(1, seat.sampling.min_tokens, int(SHORTEST * bound)) for seat, bound in zip(seats, said, strict=True)
     )
-    model = next(iter(models.values()))
     # Seats of one model share what all seats read; each has its own words and its ballot.
     sharing = len(seats) / len(models)
     all_alike = seen == replace(seen, reads="everyone", votes="shown", statements="shown", order="fixed")

@@ -25,8 +25,9 @@ from localtable.runner.keys import draws_always, engine_identity, request_key
 from localtable.runner.learning import Learning
 from localtable.runner.loop import Loop, Outcome
 from localtable.runner.manifest import session_facts, with_engines
-from localtable.runner.models import Model, longest_turns, seat_conditions
+from localtable.runner.models import Model, build_moderators, longest_turns, seat_conditions
 from localtable.runner.placements import build_placements, endpoint_placements, scripted_placements, seat_models
+from localtable.runner.summarizing import length_for
 from localtable.scheduler.calibration import Calibration
 from localtable.scheduler.devices import Machine, find_machine, free_bytes
 from localtable.scheduler.pool import EngineLoaded, EnginePool, Placement
@@ -153,6 +154,8 @@ class Seating:
     """By card id; none with the scripted engine."""
     placements: Mapping[str, Placement]
     """By card id."""
+    moderators: Mapping[int, Model]
+    """By the condition's number: who sums its debates up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,8 @@ class Engines:
     pool: EnginePool
     sitting: Mapping[int, Mapping[str, Model]]
     """By the condition's number and the card's id."""
+    moderators: Mapping[int, Model]
+    """By the condition's number."""
     key_of: Callable[[str, Request], Key]
     tell: Listener
 
@@ -198,6 +203,12 @@ def seat_run(
     if lengths is not None:
         reckoned = {number: models_of(sitting[number], condition) for number, condition in lengths.items()}
     needs = longest_turns(reckoned.values(), store.questions())
+    # Where turns can be longer they are measured, and nothing is summed up.
+    moderators = {} if lengths is not None else build_moderators(inputs.conditions, models, tokenizers, inputs.wordings)
+    for moderator in moderators.values():
+        card_id = moderator.card.id
+        models.setdefault(card_id, moderator)
+        needs[card_id] = max(needs.get(card_id, 0), length_for(moderator))
     known = Calibration(home)
     here = {card_id: model for card_id, model in models.items() if not model.at_endpoint}
     seated = seat_models(inputs.chosen.kind, here, needs, machine, known, suite=suite)
@@ -208,7 +219,7 @@ def seat_run(
     # In the panel's order, by which the pool decides what is equal otherwise.
     placements |= endpoint_placements(models)
     placements = {card_id: placements[card_id] for card_id in models}
-    return Seating(machine, known, models, sitting, seated, placements)
+    return Seating(machine, known, models, sitting, seated, placements, moderators)
 
 
 @contextmanager
@@ -242,6 +253,7 @@ def open_session(
             engines.sitting,
             engines.pool,
             key_of=engines.key_of,
+            moderators=engines.moderators,
             reuse=reuse,
             tell=engines.tell,
             should_stop=options.should_stop,
@@ -320,7 +332,7 @@ def open_work(
                 session.note(ended=False)
             options.tell(event)
 
-        work = begin(Engines(pool, seating.sitting, key_of, tell))
+        work = begin(Engines(pool, seating.sitting, seating.moderators, key_of, tell))
         session = Session(store, work, pool, facts, learning)
         yield session
 

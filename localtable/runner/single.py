@@ -8,7 +8,7 @@ from dataclasses import replace
 from localtable.engines.registry import choose_for
 from localtable.errors import EngineImportError, LocaltableError
 from localtable.prompts import load_wording
-from localtable.protocol import DEBATE, Condition, Debate, build_round
+from localtable.protocol import DEBATE, Condition, Debate, build_round, cards_of
 from localtable.runner.confederates import with_votes
 from localtable.runner.events import Note
 from localtable.runner.inputs import describe_run, find_weights, with_engine_arguments
@@ -57,9 +57,10 @@ def _hold(
     if options.engine_reason:
         chosen = chosen._replace(reason=options.engine_reason)
     scripted = chosen.kind == "scripted"
-    files = {} if scripted else find_weights(panel.cards, options.home, say=lambda text: options.tell(Note(text)))
-    wording = load_wording(panel.prompts)
     condition = Condition(DEBATE, panel)
+    cards = cards_of([condition])
+    files = {} if scripted else find_weights(cards, options.home, say=lambda text: options.tell(Note(text)))
+    wording = load_wording(panel.prompts)
     run = describe_run(chosen.kind, panel, files, wording)
     inputs = Inputs({1: condition}, chosen, files, {1: wording})
     with (
@@ -73,7 +74,7 @@ def _hold(
         except LocaltableError:
             _tell_partial(store, condition, on_partial)
             raise
-        return to_transcript(store.run(), condition, outcome.debate, store.sessions()[-1])
+        return to_transcript(store.run(), condition, outcome.debate, store.sessions()[-1], outcome.summary)
 
 
 def _tell_partial(store: Store, condition: Condition, on_partial: Callable[[Transcript], None]) -> None:

@@ -32,6 +32,7 @@ from localtable.runner.session import Inputs, RunOptions, Session, open_session
 from localtable.runner.transcripts import to_transcript
 from localtable.runner.wordings import current_wordings
 from localtable.store import IN_MEMORY, Noise, Run, Store, holds_run, locked
+from localtable.store.summaries import not_summarized
 from localtable.types import Panel, Question, Transcript
 from localtable.weights import ModelFiles
 
@@ -203,7 +204,7 @@ class SuiteRun:
         assert self._session is not None, "only `run` gives outcomes"
         self._session.note(ended=False)
         condition = next(found for found in self.conditions.values() if found.name == outcome.condition)
-        return to_transcript(self.store.run(), condition, outcome.debate, self.store.sessions()[-1])
+        return to_transcript(self.store.run(), condition, outcome.debate, self.store.sessions()[-1], outcome.summary)
 
     def run(self, tell: Listener | None = None) -> Iterator[Outcome]:
         """Hold what is open; yields each debate when it is over and committed.
@@ -215,7 +216,8 @@ class SuiteRun:
             LocaltableError: As `Loop.run` and `open_session`.
         """
         options = self.options if tell is None else replace(self.options, tell=tell)
-        if self.store.num_open() == 0:
+        moderated = [number for number, condition in self.conditions.items() if condition.moderator is not None]
+        if self.store.num_open() == 0 and not not_summarized(self.store, moderated):
             return
         try:
             yield from self._run(options)

@@ -15,7 +15,7 @@ from localtable.protocol import DEBATE, Condition, build_variants
 from localtable.runner.inputs import describe_sweep, with_engine_arguments
 from localtable.runner.session import RunOptions
 from localtable.runner.suite import begin_run, require_whole
-from localtable.store import Run
+from localtable.store import Run, holds_run
 from localtable.transcript import panel_to_json
 from localtable.types import Panel, Question, Sweep, Variant
 from localtable.weights import ModelFiles
@@ -87,6 +87,26 @@ def _refuse_same(variants: Iterable[Variant], wordings: Mapping[str, Wording]) -
 def _written(panel: Panel, wordings: Mapping[str, Wording]) -> str:
     """All of a panel that its debates depend on."""
     return repr(panel_to_json(replace(panel, name="", moderator=None, prompts=wordings[panel.prompts].sha256)))
+
+
+def refuse_large(path: Path, sweep: Sweep, num_turns: int, most: int, *, otherwise: str) -> None:
+    """Refuse to begin what takes more turns than anybody may have meant; a sweep that is begun goes on.
+
+    Args:
+        path: Of the store.
+        sweep: What is to be held.
+        num_turns: That it takes at most.
+        most: That are held.
+        otherwise: How to ask for it all the same.
+
+    Raises:
+        ConfigError: Says how many they are.
+    """
+    if num_turns > most and not holds_run(path):
+        raise ConfigError(
+            f"the sweep {sweep.name!r} takes {num_turns:,} turns; without being asked for, {most:,} are held at most",
+            hint=f"{otherwise} to begin it all the same, or take fewer levels, combinations or questions (a limit).",
+        )
 
 
 def begin_sweep(

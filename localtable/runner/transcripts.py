@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
+from localtable.moderator.summary import summed_up
 from localtable.protocol import Condition, Debate, panel_on
 from localtable.runner.inputs import conditions_of
 from localtable.runner.manifest import build_manifest
@@ -14,17 +15,22 @@ from localtable.runner.open_debates import replay
 from localtable.runner.prices import debate_cost
 from localtable.store import DebateRow, InfluenceRecord, Run, Store
 from localtable.store.influences import influences_of
-from localtable.types import Influence, Transcript, Turn
+from localtable.store.summaries import summary_of
+from localtable.transcript import summary_from_json
+from localtable.types import Influence, Summary, Transcript, Turn
 
 
-def to_transcript(run: Run, condition: Condition, debate: Debate, session: Mapping[str, Any]) -> Transcript:
-    """A debate as it stands, with its manifest.
+def to_transcript(
+    run: Run, condition: Condition, debate: Debate, session: Mapping[str, Any], summary: Summary | None = None
+) -> Transcript:
+    """A debate as it stands, with its summary and its manifest.
 
     Args:
         run: The inputs.
         condition: Under which the question was debated.
         debate: As far as it is.
         session: In which it ended.
+        summary: What a moderator has written of it; from templates where there is none.
     """
     at_endpoints = {seat.name for seat in condition.panel.model_seats if seat.card.endpoint is not None}
     models = {seat.name: seat.model_id for seat in condition.panel.seats}
@@ -36,7 +42,7 @@ def to_transcript(run: Run, condition: Condition, debate: Debate, session: Mappi
         )
     turns = [(models[turn.seat], turn) for round_ in rounds for turn in round_.turns]
     manifest = build_manifest(run, condition, session, len(debate.question.options))
-    return Transcript(
+    transcript = Transcript(
         debate.question,
         panel_on(debate.question, condition.panel),
         debate.repeat,
@@ -45,6 +51,7 @@ def to_transcript(run: Run, condition: Condition, debate: Debate, session: Mappi
         condition=condition.name,
         manifest={**manifest, **debate_cost(condition.panel.cards, turns)},
     )
+    return summed_up(transcript, summary)
 
 
 def _counted(turn: Turn) -> Turn:
@@ -54,7 +61,13 @@ def _counted(turn: Turn) -> Turn:
 
 
 def finished_transcripts(store: Store, names: Collection[str] | None = None) -> Iterator[Transcript]:
-    """Every finished debate of a store, in the suite's order, one at a time.
+    """Every finished debate of a store, in the suite's order, one at a time; arguments as of `numbered_transcripts`."""
+    for _, transcript in numbered_transcripts(store, names):
+        yield transcript
+
+
+def numbered_transcripts(store: Store, names: Collection[str] | None = None) -> Iterator[tuple[int, Transcript]]:
+    """The same with each debate's number in the store.
 
     Args:
         store: Open for reading.
@@ -71,7 +84,10 @@ def finished_transcripts(store: Store, names: Collection[str] | None = None) -> 
         if names is not None and condition.name not in names:
             continue
         assert row.session is not None
-        yield to_transcript(run, condition, stored_debate(store, row, condition), sessions[row.session])
+        debate = stored_debate(store, row, condition)
+        kept = summary_of(store, row.id)
+        summary = None if kept is None else summary_from_json(kept)
+        yield row.id, to_transcript(run, condition, debate, sessions[row.session], summary)
 
 
 def stored_debate(store: Store, row: DebateRow, condition: Condition) -> Debate:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Hashable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
 from localtable.engines.base import Completion, EngineInfo, Failure, Preempted, Request, Tokens
 from localtable.errors import BallotError, EngineError, LocaltableError, PlacementError
 from localtable.runner.admission import Budget
-from localtable.runner.events import Listener, TextArrived
-from localtable.runner.turns import TurnAtWork
+from localtable.runner.events import Listener
+from localtable.runner.models import Model
 from localtable.scheduler.pool import (
     MAX_LOADS,
     EngineDied,
@@ -45,27 +45,70 @@ class HasState(Protocol):
     """`open` while its turns are wanted."""
 
 
+class Task(Protocol):
+    """A chain of requests to one model: a turn, a ballot that is asked once more, a summary."""
+
+    model: Model
+    steps: list[tuple[str, int]]
+    """Those that are done, and the number of the generation that each came from."""
+    prompt_ids: tuple[int, ...]
+    """What it began with; empty until its first prompt is rendered, or where that is not the longest one."""
+    tries: int
+    """Failures of the present request."""
+    said: list[int]
+    """Ids that have streamed in for the present one."""
+    reused: bool
+    """No engine has worked for it so far."""
+    charged: bool
+    """It holds room in its engine's cache."""
+
+    @property
+    def group(self) -> Hashable:
+        """Names those with whom it shares what their prompts begin with."""
+
+    @property
+    def member(self) -> Hashable:
+        """Names it among them."""
+
+    @property
+    def doing(self) -> str:
+        """What it is at, for those who read why it failed."""
+
+    def current_step(self) -> str:
+        """The name of the present request's step."""
+
+    def next_request(self) -> Request | None:
+        """The next request; None when it is complete."""
+
+    def take(self, request: Request, completion: Completion) -> None:
+        """Go on with what an engine gave."""
+
+    def reserved_tokens(self) -> int:
+        """Tokens that it can still take in a cache behind its first prompt."""
+
+
 Owner = TypeVar("Owner", bound=HasState)
+Work = TypeVar("Work", bound=Task)
 
 
 @dataclass(slots=True)
-class _AtWork(Generic[Owner]):
+class _AtWork(Generic[Work, Owner]):
     """A request that an engine has, or is about to get, and the turns that wait for its answer."""
 
     request: Request
     key: Key
-    turn: TurnAtWork
+    turn: Work
     owner: Owner
     since: float
     """When an engine got it; of one that was preempted, as if it had not been away."""
     away_since: float | None = None
     preempted_at: list[int] = field(default_factory=list)
     """Tokens that it had said each time that it was preempted."""
-    followers: list[tuple[TurnAtWork, Request, Owner]] = field(default_factory=list)
+    followers: list[tuple[Work, Request, Owner]] = field(default_factory=list)
     """Turns of others with an equal request."""
 
 
-class TurnLoop(ABC, Generic[Owner]):
+class TurnLoop(ABC, Generic[Work, Owner]):
     """Takes turns through a pool of engines; the pool asks it for work (`scheduler.pool.Supply`)."""
 
     def __init__(
@@ -96,11 +139,11 @@ class TurnLoop(ABC, Generic[Owner]):
         self._should_stop = should_stop
         self._ready: defaultdict[str, deque[Request]] = defaultdict(deque)
         """By model: requests of turns that are under way; they go first, while the blocks of their prefix are there."""
-        self._held: defaultdict[str, deque[tuple[TurnAtWork, Request, Owner]]] = defaultdict(deque)
+        self._held: defaultdict[str, deque[tuple[Work, Request, Owner]]] = defaultdict(deque)
         """By model: turns whose prompts are rendered and which found no room yet; one, as a rule."""
         self._budgets: dict[str, Budget] = {}
-        self._at_work: dict[str, _AtWork[Owner]] = {}
-        self._by_key: dict[bytes, _AtWork[Owner]] = {}
+        self._at_work: dict[str, _AtWork[Work, Owner]] = {}
+        self._by_key: dict[bytes, _AtWork[Work, Owner]] = {}
         self._suspects: defaultdict[str, set[str]] = defaultdict(set)
         """By model: requests that were at work when its engine died; they run one by one, so that the guilty one is
         found and takes no other with it."""
@@ -121,11 +164,11 @@ class TurnLoop(ABC, Generic[Owner]):
         """Whether there are turns for this model that have not been begun."""
 
     @abstractmethod
-    def _next_turns(self, model_id: str, num_rows: int) -> list[tuple[TurnAtWork, Request, Owner]] | None:
+    def _next_turns(self, model_id: str, num_rows: int) -> list[tuple[Work, Request, Owner]] | None:
         """The next turn to begin with its first request, as a list of one or none; None when there is no more."""
 
     @abstractmethod
-    def _finish_turn(self, turn: TurnAtWork, owner: Owner) -> None:
+    def _finish_turn(self, turn: Work, owner: Owner) -> None:
         """A turn has all its answers."""
 
     @abstractmethod
@@ -172,7 +215,7 @@ class TurnLoop(ABC, Generic[Owner]):
             at_work.away_since = None
         return request
 
-    def _ask(self, turn: TurnAtWork, request: Request | None, owner: Owner, budget: Budget) -> Request | None:
+    def _ask(self, turn: Work, request: Request | None, owner: Owner, budget: Budget) -> Request | None:
         """Follow a turn from one request to the next as far as it goes without an engine.
 
         Returns:
@@ -187,8 +230,9 @@ class TurnLoop(ABC, Generic[Owner]):
                 break
             number, generation = found
             try:
+                step = turn.current_step()
                 turn.take(request, _completion(request, generation))
-                turn.steps.append((str(turn.step), number))
+                turn.steps.append((step, number))
                 request = turn.next_request()
             except (PlacementError, BallotError) as error:
                 self._fail(owner, error)
@@ -253,10 +297,11 @@ class TurnLoop(ABC, Generic[Owner]):
                 if at_work is not None:
                     self._completed(at_work, completion)
 
-    def _completed(self, at_work: _AtWork[Owner], completion: Completion) -> None:
+    def _completed(self, at_work: _AtWork[Work, Owner], completion: Completion) -> None:
         """A turn has its answer; its next request joins the queue, or it is complete."""
         del self._by_key[at_work.key.sha256]
         turn, owner = at_work.turn, at_work.owner
+        step = turn.current_step()
         try:
             turn.take(at_work.request, completion)
         except BallotError as error:
@@ -264,7 +309,7 @@ class TurnLoop(ABC, Generic[Owner]):
             self._fail(owner, error)
         else:
             generation = _generation(at_work, completion)
-            turn.steps.append((str(turn.step), self._store.add_generation(generation)))
+            turn.steps.append((step, self._store.add_generation(generation)))
             try:
                 following = turn.next_request()
             except PlacementError as error:
@@ -286,18 +331,14 @@ class TurnLoop(ABC, Generic[Owner]):
             at_work.away_since = time.monotonic()
             self._ready[model_id].append(at_work.request)
 
-    def _continue(self, turn: TurnAtWork, request: Request | None, owner: Owner) -> None:
+    def _continue(self, turn: Work, request: Request | None, owner: Owner) -> None:
         model_id = turn.model.card.id
         asked = self._ask(turn, request, owner, self._budgets[model_id])
         if asked is not None:
             self._ready[model_id].append(asked)
 
-    def _streamed(self, turn: TurnAtWork, token_ids: tuple[int, ...]) -> None:
-        turn.said.extend(token_ids)
-        text = turn.model.renderer.tokenizer.decode(turn.said)
-        # Half a character is shown when its other half is there.
-        if turn.step is not None and not text.endswith("\N{REPLACEMENT CHARACTER}"):
-            self._tell(TextArrived(turn.debate, turn.round_number, turn.seat.name, turn.step, text))
+    def _streamed(self, turn: Work, token_ids: tuple[int, ...]) -> None:
+        """More of a text that streams; only debates have watchers."""
 
     # ── what goes wrong ───────────────────────────────────────────────────────────────────────────────────
 
@@ -323,7 +364,7 @@ class TurnLoop(ABC, Generic[Owner]):
             hint=event.error.hint or "Give it fewer rows or a smaller cache, or take another --engine.",
         )
 
-    def _retry(self, at_work: _AtWork[Owner], message: str, *, retryable: bool) -> None:
+    def _retry(self, at_work: _AtWork[Work, Owner], message: str, *, retryable: bool) -> None:
         del self._by_key[at_work.key.sha256]
         turn, owner = at_work.turn, at_work.owner
         turn.tries += 1
@@ -333,8 +374,7 @@ class TurnLoop(ABC, Generic[Owner]):
             self._fail(
                 owner,
                 EngineError(
-                    f"{turn.model.card.id} failed at the {turn.step} of {turn.seat.name!r} in round "
-                    f"{turn.round_number} of {turn.debate.question.id!r}, {turn.tries} of {MAX_TRIES} times: {message}",
+                    f"{turn.model.card.id} failed at {turn.doing}, {turn.tries} of {MAX_TRIES} times: {message}",
                     hint="docs/endpoints.md says what is asked of a server again, and what is not."
                     if turn.model.at_endpoint
                     else "Run it again; if it fails again, another --engine may not.",
@@ -365,13 +405,13 @@ class TurnLoop(ABC, Generic[Owner]):
             self._ready[model_id] = deque(left)
             self._pool.abort(model_id, {request_id})
 
-    def _release(self, turn: TurnAtWork) -> None:
+    def _release(self, turn: Work) -> None:
         if turn.charged:
             turn.charged = False
             self._budgets[turn.model.card.id].release(turn.group, turn.member)
 
 
-def _generation(at_work: _AtWork[Owner], completion: Completion) -> Generation:
+def _generation(at_work: _AtWork[Work, Owner], completion: Completion) -> Generation:
     return Generation(
         key=at_work.key,
         model=at_work.turn.model.card.id,

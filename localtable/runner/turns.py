@@ -98,6 +98,15 @@ class TurnAtWork:
         """Names it among them."""
         return self.place
 
+    @property
+    def doing(self) -> str:
+        """What it is at, for those who read why it failed."""
+        return f"the {self.step} of {self.seat.name!r} in round {self.round_number} of {self.debate.question.id!r}"
+
+    def current_step(self) -> str:
+        """The name of the present request's step."""
+        return str(self.step)
+
     # ── out: requests ─────────────────────────────────────────────────────────────────────────────────────
 
     def next_request(self) -> Request | None:

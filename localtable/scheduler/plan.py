@@ -23,8 +23,8 @@ from localtable.scheduler.simulate.simulation import simulate
 SHORTEST = 0.5
 """A statement's length as a share of its bound: from this to the whole of it, evenly."""
 USUAL_QUESTIONS = 200
-MAX_SIMULATED = 64
-"""Questions up to which every debate is simulated; the time of more grows in proportion to theirs."""
+MAX_SIMULATED, MAX_SIMULATED_TURNS = 64, 8_000
+"""Questions up to which every debate is simulated, and turns; the time of more grows in proportion to theirs."""
 MOST_AT_ONCE = 4
 """How many engines of a crowded device are tried side by side."""
 UNCERTAIN, MEASURED = 0.5, 0.2
@@ -39,7 +39,7 @@ WORTHWHILE = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What a panel does, as far as time goes."""
+    """What the debates of a panel take, as far as time goes."""
 
     seats: tuple[str, ...]
     """Card ids, one for each seat."""
@@ -51,6 +51,19 @@ class Workload:
     """The shortest that each seat's statement is reckoned with."""
     prompt_tokens: tuple[int, ...]
     """By round: of a statement's prompt, a ballot's included, that no cache holds."""
+    repeated: tuple[tuple[bool, ...], ...] = ()
+    """By round and seat: whether another workload's debate on the question gets the same answer to the same request;
+    empty: no turn does."""
+
+    @property
+    def num_turns(self) -> int:
+        """Of all debates, those that are repeated included."""
+        return self.questions * self.rounds * len(self.seats)
+
+    @property
+    def num_repeated(self) -> int:
+        """Turns that take nothing."""
+        return self.questions * sum(map(sum, self.repeated))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,8 @@ class Plan:
     """What to expect."""
 
     machine: Machine
-    workload: Workload
+    workloads: tuple[Workload, ...]
+    """One for each panel that debates on every question: a sweep has several."""
     seated: dict[str, Seated]
     """By card id."""
     simulated: Result
@@ -83,13 +97,13 @@ class Plan:
 
 
 def make_plan(
-    wishes: Sequence[Wish], workload: Workload, machine: Machine, calibration: Calibration | None = None
+    wishes: Sequence[Wish], workloads: Sequence[Workload], machine: Machine, calibration: Calibration | None = None
 ) -> Plan:
     """The layout that is quickest under the rule, of those that seat all models.
 
     Args:
         wishes: One for each model.
-        workload: What they do.
+        workloads: What they do, all of them on the same questions.
         machine: What there is.
         calibration: What is known of this machine; None for one that is described.
 
@@ -100,7 +114,7 @@ def make_plan(
     best: Plan | None = None
     for at_once in range(1, min(MOST_AT_ONCE, len(wishes)) + 1):
         seated = seat_all(wishes, machine, calibration, at_once=at_once)
-        found = _predict(seated, workload, machine)
+        found = _predict(seated, tuple(workloads), machine)
         if best is None or found.predicted_s < best.predicted_s:
             best = found
         if not any(seat.spot.crowded for seat in seated.values()):
@@ -124,7 +138,7 @@ def with_advice(plan: Plan, wishes: Sequence[Wish], calibration: Calibration | N
             )
     if plan.machine.kind == "cuda" and all(wish.kv_cache_dtype == "auto" for wish in wishes):
         smaller = make_plan(
-            [replace(wish, kv_cache_dtype="fp8") for wish in wishes], plan.workload, plan.machine, calibration
+            [replace(wish, kv_cache_dtype="fp8") for wish in wishes], plan.workloads, plan.machine, calibration
         )
         if smaller.predicted_s < WORTHWHILE * plan.predicted_s:
             advice.append(
@@ -172,9 +186,19 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
         "high_s": round(plan.high_s, 1),
         "lower_bound_s": round(plan.lower_bound_s, 1),
         "seconds": {name: round(seconds, 1) for name, seconds in plan.seconds.items()},
-        "workload": asdict(plan.workload),
+        "workload": _workload_to_json(plan.workloads),
         "advice": list(plan.advice),
     }
+
+
+def _workload_to_json(workloads: Sequence[Workload]) -> dict[str, Any]:
+    first = workloads[0]
+    if len(workloads) == 1:
+        return {name: value for name, value in asdict(first).items() if name != "repeated"}
+    turns = sum(workload.num_turns for workload in workloads)
+    new = turns - sum(workload.num_repeated for workload in workloads)
+    debates = sum(workload.questions for workload in workloads)
+    return {"conditions": len(workloads), "debates": debates, "turns": turns, "new_turns": new}
 
 
 def _engine_to_json(model_id: str, seat: Seated) -> dict[str, Any]:
@@ -205,20 +229,22 @@ def spoken(seconds: float) -> str:
 # ── simulated ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _predict(seated: dict[str, Seated], workload: Workload, machine: Machine) -> Plan:
-    questions = min(workload.questions, MAX_SIMULATED)
-    instance = _instance(seated, workload, machine, questions)
+def _predict(seated: dict[str, Seated], workloads: tuple[Workload, ...], machine: Machine) -> Plan:
+    all_questions = workloads[0].questions
+    turns = sum(workload.num_turns for workload in workloads) // all_questions
+    questions = min(all_questions, MAX_SIMULATED, max(MAX_SIMULATED_TURNS // turns, 1))
+    instance = _instance(seated, workloads, machine, questions)
     result = simulate(instance)
     bound = lower_bound(instance)
     # Swaps don't grow with the questions, work does.
     swapping = max(sum(s for name, s in parts.items() if name not in ("generate", "idle")) for parts in result.seconds)
-    more = workload.questions / questions
+    more = all_questions / questions
     predicted = swapping + (result.makespan_s - swapping) * more
     measured = all(seat.observed and seat.observed.decode_tokens_per_s for seat in seated.values())
     spread = MEASURED if measured else UNCERTAIN
     return Plan(
         machine,
-        workload,
+        workloads,
         seated,
         result,
         predicted,
@@ -228,25 +254,31 @@ def _predict(seated: dict[str, Seated], workload: Workload, machine: Machine) ->
     )
 
 
-def _instance(seated: dict[str, Seated], workload: Workload, machine: Machine, questions: int) -> Instance:
+def _instance(seated: dict[str, Seated], workloads: Sequence[Workload], machine: Machine, questions: int) -> Instance:
     numbers = {model_id: number for number, model_id in enumerate(seated)}
     rng = random.Random(0)
-    turns = tuple(
-        tuple(
-            tuple(
-                Turn(workload.prompt_tokens[number], rng.randint(least, most))
-                for least, most in zip(workload.least_tokens, workload.statement_tokens, strict=True)
-            )
-            for number in range(workload.rounds)
-        )
-        for _ in range(questions)
-    )
+    panels = tuple(tuple(numbers[model_id] for model_id in workload.seats) for workload in workloads)
     return Instance(
         capacities=tuple(machine.capacities),
         models=tuple(_model(model_id, seat) for model_id, seat in seated.items()),
-        seats=tuple(numbers[model_id] for model_id in workload.seats),
-        turns=turns,
+        seats=panels[0] if len(workloads) == 1 else tuple(numbers.values()),
+        # Question by question, as a run begins them.
+        turns=tuple(_debate(workload, rng) for _ in range(questions) for workload in workloads),
         sharing="turns" if machine.kind == "cpu" else "processor",
+        panels=panels * questions if len(workloads) > 1 else (),
+    )
+
+
+def _debate(workload: Workload, rng: random.Random) -> tuple[tuple[Turn, ...], ...]:
+    """By round and seat. A turn that is repeated takes nothing, but needs its model as the one that is generated."""
+    lengths = list(zip(workload.least_tokens, workload.statement_tokens, strict=True))
+    repeated = workload.repeated or ((False,) * len(lengths),) * workload.rounds
+    return tuple(
+        tuple(
+            Turn(0, 0) if again else Turn(workload.prompt_tokens[number], rng.randint(least, most))
+            for again, (least, most) in zip(repeated[number], lengths, strict=True)
+        )
+        for number in range(workload.rounds)
     )
 
 
@@ -304,7 +336,7 @@ def _longest_that_fits(wish: Wish, machine: Machine, calibration: Calibration | 
 def _first_better(wishes: Sequence[Wish], plan: Plan, calibration: Calibration | None) -> tuple[int, Plan] | None:
     """The smallest step of memory that saves a tenth of the time; None where none does."""
     for gib in ADVISED_GIB:
-        found = make_plan(wishes, plan.workload, _larger(plan.machine, gib), calibration)
+        found = make_plan(wishes, plan.workloads, _larger(plan.machine, gib), calibration)
         if found.predicted_s < WORTHWHILE * plan.predicted_s:
             return gib, found
     return None

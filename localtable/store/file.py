@@ -21,6 +21,7 @@ APPLICATION_ID = 0x6C746462  # "ltdb", in the header of every store: other SQLit
 MIGRATIONS = sorted((Path(__file__).parent / "migrations").glob("*.sql"))
 VERSION = len(MIGRATIONS)
 IN_MEMORY = Path(":memory:")
+SQLITE_MAGIC = b"SQLite format 3\0"
 BUSY_TIMEOUT_S = 30.0
 RECOVER = "Go back to a copy; `sqlite3 FILE .recover` saves what can be read."
 
@@ -100,6 +101,15 @@ def holds_run(path: Path) -> bool:
             return _version(connection, path) > 0 and bool(connection.execute("SELECT count(*) FROM run").fetchone()[0])
         finally:
             connection.close()
+
+
+def is_sqlite(path: Path) -> bool:
+    """Whether a file is an SQLite database, by its first bytes; what can't be read is none."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
+    except OSError:
+        return False
 
 
 def _is_blank(connection: sqlite3.Connection) -> bool:

@@ -25,7 +25,7 @@ WHOLE = ("questions", "variants", "conditions")
 """Tables that are the same in every shard."""
 COPIED = (
     *("sessions", "debates", "texts", "generations", "turns", "steps", "ballots", "ballot_orders", "timeline"),
-    *("probes", "probe_steps", "influences"),
+    *("probes", "probe_steps", "influences", "summaries", "summary_steps"),
 )
 """Tables that every shard adds to, what is referred to first."""
 
@@ -154,6 +154,8 @@ class _Copy:
         self._rows("probes", {"id": "id + :probe", "turn": "turn + :turn", "session": session})
         self._steps("probe_steps", "probe")
         self._rows("influences", {"turn": "turn + :turn"})
+        self._rows("summaries", {"session": session})
+        self._steps("summary_steps", "debate", moved=False)
 
     def _select(self, table: str, columns: Sequence[str], changed: dict[str, str]) -> Iterator[tuple[Any, ...]]:
         read = ", ".join(changed.get(name, name) for name in columns)
@@ -187,10 +189,12 @@ class _Copy:
             self._moved[row[columns.index("key")]] = values["key"] = self._rekey(*parts)
             _insert(self._connection, "generations", columns, [tuple(values.values())])
 
-    def _steps(self, table: str, of: str) -> None:
+    def _steps(self, table: str, of: str, *, moved: bool = True) -> None:
         columns = _columns(self._connection, table)
         place = columns.index("generation")
-        changed = {of: f"{of} + :{of}", "generation": "(SELECT key FROM generations WHERE id = generation)"}
+        # A debate keeps its number.
+        changed = {of: f"{of} + :{of}"} if moved else {}
+        changed["generation"] = "(SELECT key FROM generations WHERE id = generation)"
 
         def keyed() -> Iterator[tuple[Any, ...]]:
             for row in self._select(table, columns, changed):

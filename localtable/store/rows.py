@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 from localtable.types import FinishReason, InfluenceKind, Letter, Turn, Verdict
 
-SessionKind = Literal["run", "influence"]
-"""What a process worked at: the debates, or what is measured behind them."""
+SessionKind = Literal["run", "influence", "summary"]
+"""What a process worked at: the debates, what is measured behind them, or summaries of them."""
 
 
 @dataclass(frozen=True, slots=True)

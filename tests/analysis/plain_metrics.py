@@ -6,8 +6,9 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, permutations
 from pathlib import Path
+from statistics import variance
 
 from localtable.runner import finished_transcripts
 from localtable.store import Store
@@ -85,6 +86,31 @@ def recovery(transcripts: list[Transcript]) -> float:
     return float(sum((1 - a) * b for a, b in pairs) / sum(1 - a for a, _ in pairs))
 
 
+def shapley(transcripts: list[Transcript], seat: str, number: int) -> float:
+    """Over every order in which the seats could join: what the seat adds to those who are there."""
+    values = []
+    for t in answered(transcripts, number):
+        orders = list(permutations(counting(t)))
+        gained = Fraction(0)
+        for order in orders:
+            before = order[: order.index(seat)]
+            there = share_right(t, number, before) if before else Fraction(1, len(t.question.options))
+            gained += share_right(t, number, (*before, seat)) - there
+        values.append(gained / len(orders))
+    return mean(values)
+
+
+def variances(transcripts: list[Transcript], number: int) -> tuple[float, float]:
+    """Between questions, and within them, of the panel's being right."""
+    by_question: dict[str, list[Fraction]] = {}
+    for t in answered(transcripts, number):
+        by_question.setdefault(t.question.id, []).append(share_right(t, number, counting(t)))
+    groups = [values for values in by_question.values() if len(values) > 1]
+    within = mean(variance(values) for values in groups)
+    noise = mean(variance(values) / len(values) for values in groups)
+    return float(variance([Fraction(mean(values)) for values in groups])) - noise, within
+
+
 def seat_value(transcripts: list[Transcript], seat: str, number: int) -> float:
     return mean(
         share_right(t, number, counting(t)) - share_right(t, number, [s for s in counting(t) if s != seat])
@@ -124,6 +150,18 @@ def vulnerability(transcripts: list[Transcript], number: int) -> float:
 
 def change_rate(transcripts: list[Transcript], number: int) -> float:
     return mean(a != b for _, _, a, b in steps(transcripts, number))
+
+
+def change_by_confidence(transcripts: list[Transcript], low: float, high: float) -> float:
+    """Over all later rounds, by what the vote before was given."""
+    cases = []
+    for t in transcripts:
+        for number in range(2, len(t.rounds) + 1):
+            before = {turn.seat: turn.ballot for turn in turns(t, number - 1)}
+            for turn in turns(t, number):
+                if low < (before[turn.seat].confidence or 0.0) <= high:
+                    cases.append(turn.ballot.vote != before[turn.seat].vote)
+    return mean(cases)
 
 
 def drift(transcripts: list[Transcript]) -> float:
@@ -177,6 +215,26 @@ def conformity(transcripts: list[Transcript], peers: Callable[[Transcript, str],
                     if vote != before[seat] and (peers is None or peers(t, peer)):
                         cases.append(now[seat] == vote)
     return mean(cases)
+
+
+def obstinacy(transcripts: list[Transcript]) -> float:
+    cases = []
+    for t in transcripts:
+        for before, now in pairwise(votes(t)):
+            for seat in models(t):
+                cases += [now[seat] == before[seat] for vote in before.values() if vote != before[seat]]
+    return mean(cases)
+
+
+def plurality_margin(transcripts: list[Transcript], number: int) -> float:
+    """Lead ÷ votes, 0 for a tie."""
+    leads = []
+    for t in transcripts:
+        if len(t.rounds) >= number:
+            said = Counter(votes(t)[number - 1][seat] for seat in counting(t)).most_common(2)
+            second = said[1][1] if len(said) > 1 else 0
+            leads.append(Fraction(said[0][1] - second, len(counting(t))))
+    return mean(leads)
 
 
 # ── agreement and errors ────────────────────────────────────────────────────────────────────────────────────

@@ -56,6 +56,7 @@ def random_votes(seed: int, seats: int = 5, options: int = 4) -> np.ndarray:
     return np.where(rng.random((60, seats)) < 0.5, truth, rng.integers(0, options, (60, seats)))
 
 
+@pytest.mark.reference
 def test_fleiss_kappa_of_fourteen_raters_is_the_published_one() -> None:
     """Ten subjects, five categories, κ = 0.210 (the worked example of "Fleiss' kappa" in Wikipedia)."""
     votes = votes_of(FOURTEEN_RATERS)
@@ -63,12 +64,14 @@ def test_fleiss_kappa_of_fourteen_raters_is_the_published_one() -> None:
     assert value(fleiss_kappa(votes)) == pytest.approx(fleiss_of_counts(np.array(FOURTEEN_RATERS)), abs=1e-9)
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize("seed", range(3))
 def test_fleiss_kappa_is_statsmodels(seed: int) -> None:
     votes = random_votes(seed)
     assert value(fleiss_kappa(votes)) == pytest.approx(fleiss_of_counts(vote_counts(votes)), abs=1e-9)
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize("options", [2, 4])
 def test_with_one_number_of_options_chance_corrected_agreement_is_randolphs_kappa(options: int) -> None:
     votes = random_votes(options, options=options)
@@ -99,6 +102,7 @@ def test_cohens_own_table() -> None:
     assert value(cohen_kappa(first, second)) == pytest.approx(0.492, abs=5e-4)
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize("seed", range(2))
 def test_cohens_kappa_is_statsmodels(seed: int) -> None:
     first, second, *_ = random_votes(seed).T
@@ -113,23 +117,27 @@ def test_cohens_kappa_leaves_out_what_either_lacks() -> None:
     assert value(cohen_kappa(first, second)) == value(cohen_kappa(first[whole], second[whole]))
 
 
+@pytest.mark.reference
 def test_krippendorffs_binary_example() -> None:
     """Krippendorff 2011, part A: .095; 0.09523809523809534 by the krippendorff package 0.9.0."""
     votes = np.array([[0, 1, 0, 0, 0, 0, 0, 0, 1, 0], [1, 1, 1, 0, 0, 1, 0, 0, 0, 0]]).T
     assert value(krippendorff_alpha(votes)) == pytest.approx(0.09523809523809534, abs=1e-9)
 
 
+@pytest.mark.reference
 def test_krippendorffs_example_of_two_observers() -> None:
     """Krippendorff 2011, part B: .692; 0.6919642857142858 by the package."""
     votes = np.array([["abcde".index(letter) for letter in seat] for seat in ("aabbdcccedda", "babbbccceddd")]).T
     assert value(krippendorff_alpha(votes)) == pytest.approx(0.6919642857142858, abs=1e-9)
 
 
+@pytest.mark.reference
 def test_krippendorffs_example_with_missing_data() -> None:
     """Krippendorff 2011, part C: .743; 0.743421052631579 by the package."""
     assert value(krippendorff_alpha(KRIPPENDORFF_C)) == pytest.approx(0.743421052631579, abs=1e-9)
 
 
+@pytest.mark.reference
 def test_alpha_below_chance_is_the_packages() -> None:
     """Values of the krippendorff package 0.9.0 (GPL, so no dependency)."""
     votes = (np.arange(60).reshape(20, 3) ** 2 * 7) % 5 % 4
@@ -151,6 +159,7 @@ def test_pairwise_agreement_skips_missing_votes_and_rows_without_two() -> None:
     assert (estimate.value, estimate.n) == (0.5, 2)
 
 
+@pytest.mark.reference
 def test_entropy_is_scipys() -> None:
     votes = random_votes(6)
     theirs = scipy.stats.entropy(vote_counts(votes), axis=1).mean()

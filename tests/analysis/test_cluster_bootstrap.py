@@ -26,6 +26,7 @@ def test_wilson_is_newcombes_table(successes: int, trials: int, low: float, high
     assert wilson(successes, trials) == pytest.approx((low, high), abs=5e-5)
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize(("successes", "trials"), [(1, 7), (50, 100), (0, 9), (12, 12), (333, 1000)])
 def test_wilson_is_statsmodels(successes: int, trials: int) -> None:
     theirs = proportion_confint(successes, trials, method="wilson")
@@ -41,6 +42,7 @@ def test_every_resample_draws_as_many_questions_and_the_same_ones_each_time() ->
     assert counts.mean() == pytest.approx(1) and counts.var() == pytest.approx(1 - 1 / 37, abs=0.02)
 
 
+@pytest.mark.reference
 def test_standard_error_and_acceleration_of_a_mean_are_the_textbooks() -> None:
     """sd/√n, and skewness/(6√n) (Efron & Tibshirani 1993, eq. 14.15)."""
     values = np.random.default_rng(0).exponential(size=80)

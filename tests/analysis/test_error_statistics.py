@@ -45,6 +45,7 @@ def two_seats(a: int, b: int, c: int, d: int) -> tuple[np.ndarray, np.ndarray]:
     return np.repeat([True, True, False, False], [a, b, c, d]), np.repeat([True, False, True, False], [a, b, c, d])
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize("cells", [(10, 5, 3, 82), (20, 20, 20, 20), (3, 30, 25, 2)])
 def test_phi_q_and_double_fault_are_numpys_statsmodels_and_counted(cells: tuple[int, int, int, int]) -> None:
     first, second = two_seats(*cells)
@@ -73,6 +74,7 @@ def errors_of(rng: np.random.Generator, rows: int, seats: int, chance: float, co
     return rng.random((rows, seats)) < rng.beta(chance * spread, (1 - chance) * spread, (rows, 1))
 
 
+@pytest.mark.reference
 def test_the_panels_correlation_is_mean_covariance_over_mean_variance() -> None:
     errors = errors_of(np.random.default_rng(1), 300, 4, 0.4, 0.3)
     covariance = np.cov(errors.T, ddof=0)
@@ -81,6 +83,7 @@ def test_the_panels_correlation_is_mean_covariance_over_mean_variance() -> None:
     assert ours == pytest.approx(pairs / np.diag(covariance).mean(), abs=1e-9)
 
 
+@pytest.mark.reference
 def test_of_two_equally_good_seats_it_is_phi() -> None:
     errors = np.column_stack(two_seats(10, 7, 7, 60))
     ours = value(error_correlation(errors, np.ones_like(errors)))
@@ -158,11 +161,13 @@ def test_without_repeats_there_are_no_components() -> None:
         assert (estimate.value, estimate.reason) == (None, "no question has two repeats")
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize(("p", "n", "published"), [(0.7, 3, 0.784), (0.6, 5, 0.68256), (0.5, 101, 0.5), (0.8, 1, 0.8)])
 def test_condorcets_jury(p: float, n: int, published: float) -> None:
     assert condorcet_jury([p] * n) == pytest.approx(published, abs=1e-9)
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize("n", [9, 10])
 def test_a_jury_of_equals_is_scipys_binomial(n: int) -> None:
     split = scipy.stats.binom.pmf(n / 2, n, 0.55) / 2 if n % 2 == 0 else 0.0

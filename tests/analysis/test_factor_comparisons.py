@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -10,15 +12,21 @@ from typing import Any
 import plain_metrics as plain
 import pytest
 from analyzed_stores import analysis_of
+from builders import write_script
+from rich.console import Console
 from store_builders import alter, copy_store
 from sweep_builders import hold_sweep, load, write_sweep
 
 from localtable.analysis.findings import Analysis
+from localtable.api import analyze
 from localtable.cli.main import run
+from localtable.report.analysis import print_analysis
 from localtable.types import Transcript
 
 ORDERS, ROUNDS = ("fixed", "shuffled"), ("2", "3")
 PRIMARY = [{"metric": "individual_accuracy", "factor": "rounds", "levels": ["3", "2"]}]
+UNMADE = [{**PRIMARY[0], "levels": ["3", "4"]}]
+OF_ROUNDS = ("majority_accuracy: rounds 3 − rounds 2", "individual_accuracy: rounds 3 − rounds 2")
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +82,123 @@ def test_a_named_contrast_that_can_not_be_made_is_told(held: Path, tmp_path: Pat
     assert all(test.family == "exploratory" for test in analysis.tests)
 
 
+def test_what_the_sweep_is_for_stands_first_with_all_that_a_reader_needs(
+    held: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    test = next(test for test in analysis_of(held).tests if test.family == "primary")
+    assert run(["analyze", str(held)]) == 0
+    shown = capsys.readouterr().out
+    answer = shown.split("\nWhat the sweep is for\n")[1].split("\n\n")[0]
+    (line,) = [line for line in answer.splitlines() if line.startswith("individual_accuracy: rounds 3 − 2 ")]
+    estimate = test.estimate
+    assert estimate.value is not None and estimate.low is not None and estimate.high is not None
+    assert f"{estimate.value * 100:+.1f}" in line
+    assert f"[{estimate.low * 100:+.1f}, {estimate.high * 100:+.1f}]" in line
+    assert f"{test.p.p:.3f}  " in line
+    assert f"{test.p_adjusted:.3f}" in line
+    assert test.detectable is not None
+    assert f"{test.detectable * 100:.1f}" in line
+    assert "Primary comparisons" in answer
+    assert shown.count("Primary comparisons") == 1
+    factors = shown.split("\nFactors\n")[1].split("\nVariants\n")[0]
+    row = next(line for line in factors.splitlines() if line.startswith("rounds 3 − 2 ")).split()
+    assert row[4:6] == [f"{100 * by_name(analysis_of(held))[name].estimate.value + 0.0:+.1f}" for name in OF_ROUNDS]
+
+
+def test_levels_named_the_other_way_round_share_a_row(held: Path, tmp_path: Path) -> None:
+    copy = copy_store(held, tmp_path / "copy.db")
+    turned = [{**PRIMARY[0], "levels": ["2", "3"]}]
+    alter(copy, f"UPDATE run SET sweep = json_set(sweep, '$.primary', json('{json.dumps(turned)}'))")
+    rows = [
+        next(
+            line.split()
+            for line in page(path).split("\nFactors\n")[1].splitlines()
+            if line.startswith(f"rounds {a} − ")
+        )
+        for path, a in ((held, 3), (copy, 2))
+    ]
+    assert "rounds 3 − 2" not in page(copy).split("\nFactors\n")[1].split("Exploratory")[0]
+    assert [float(cell.rstrip("*")) for cell in rows[1][4:]] == [-float(cell.rstrip("*")) for cell in rows[0][4:]]
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_a_sweep_s_page_fits_and_nothing_of_it_is_cut(held: Path, width: int) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None, highlight=False)
+    print_analysis(analysis_of(held), console)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert not any("…" in line and not line.lstrip().startswith("…") for line in lines)
+    legend = [line.split() for line in lines if re.match(r"V\d +(fixed|shuffled) ", line)]
+    assert [row[:3] for row in legend] == [
+        [f"V{n}", *levels] for n, levels in enumerate(product(ORDERS, ROUNDS), start=1)
+    ]
+
+
+def test_numbers_of_variants_are_those_of_the_whole_run(held: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    third = load(held.with_name("sweep.yaml")).variants[2].name
+    assert run(["analyze", str(held), "--condition", third]) == 0
+    shown = capsys.readouterr().out
+    assert "What changed (V3)" in shown
+    assert re.search(r"^V3 +shuffled +2 ", shown, flags=re.MULTILINE)
+    assert "V1" not in shown
+    data = analyze(held, conditions=[third])
+    assert data["asked"]["conditions"] == [third], "files have the names that commands take"
+
+
+def test_a_sweep_without_a_primary_comparison_says_so(held: Path, tmp_path: Path) -> None:
+    copy = copy_store(held, tmp_path / "copy.db")
+    alter(copy, "UPDATE run SET sweep = json_set(sweep, '$.primary', json('[]'))")
+    shown = page(copy)
+    assert "It names no primary comparison: all that follows is exploratory." in shown
+    assert "No primary comparison could be made." in shown
+    alter(copy, f"UPDATE run SET sweep = json_set(sweep, '$.primary', json('{json.dumps(UNMADE)}'))")
+    answer = page(copy).split("\nWhat the sweep is for\n")[1].split("\n\n")[0]
+    assert "Primary contrast of the sweep, not tested: individual_accuracy: rounds 3 − rounds 4: no two" in answer
+
+
+def test_a_primary_comparison_in_which_no_question_differs_was_made_all_the_same(tmp_path: Path) -> None:
+    file = write_sweep(tmp_path, primary=PRIMARY)
+    script = write_script(tmp_path, {"vote": "A"})
+    shown = page(hold_sweep(tmp_path / "run.db", file, engine_arguments={"script": str(script)}))
+    assert "individual_accuracy: rounds 3 − 2: no question differs, so that nothing says what could" in shown
+    assert re.search(r"^- V1: \d+ of 16 ballots", shown, flags=re.MULTILINE)
+    assert "- 3 notes on other variants: --json or --csv" in shown
+    assert "No primary comparison" not in shown
+
+
+def page(store: Path) -> str:
+    console = Console(file=io.StringIO(), width=160, highlight=False)
+    print_analysis(analysis_of(store), console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
 def test_a_sweep_is_shown_by_its_variants_and_factors(held: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["analyze", str(held)]) == 0
     shown = capsys.readouterr().out
+    heads = ("What was run", "What the sweep is for", "Validity", "Factors", "Variants", "What changed (V1)", "Notes")
+    places = [shown.index(f"\n{head}\n") for head in heads]
+    assert places == sorted(places)
     first = load(held.with_name("sweep.yaml")).variants[0].name
-    assert "Variants and factors" in shown
-    assert f"What follows is of {first}; of another variant: --condition NAME." in shown
+    assert f"What follows is of V1; of another variant: --condition and its name, as {first!r}." in shown
     assert shown.count("\nWhat changed (") == 1
+    assert shown.count(first) == 1, "elsewhere it goes by its number"
+    assert "No primary comparison" not in shown
     assert run(["methods", str(held)]) == 0
     said = capsys.readouterr().out
-    assert "The run is a sweep over visibility.order (fixed, shuffled) and rounds (2, 3) in 4 variants" in said
+    assert "a full factorial design of visibility.order (fixed, shuffled) and rounds (2, 3): 4 variants" in said
+
+
+def test_where_hardly_any_question_differs_little_could_have_been_found(tmp_path: Path) -> None:
+    file = write_sweep(tmp_path, num_questions=12, primary=PRIMARY)
+    script = write_script(tmp_path, {"question": "q0", "round": 3, "vote": "B"}, {"vote": "A"})
+    analysis = analysis_of(hold_sweep(tmp_path / "run.db", file, engine_arguments={"script": str(script)}))
+    (test,) = [test for test in analysis.tests if test.family == "primary"]
+    low, high = test.estimate.low, test.estimate.high
+    assert test.estimate.value == pytest.approx(-1 / 12)
+    assert low is not None and high is not None
+    # Eleven differences of 0 and one of −1 have a standard error of 1/12; the interval knows that it may be more.
+    allowed = (1.959964 + 0.841621) * (high - low) / 2 / 2.200985
+    assert test.detectable == pytest.approx(allowed, rel=1e-5)
+    assert allowed > (1.959964 + 0.841621) / 12

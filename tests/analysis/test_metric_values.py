@@ -8,6 +8,7 @@ from pathlib import Path
 import plain_metrics as plain
 import pytest
 from analyzed_stores import analysis_of, finding, random_store, value
+from store_builders import alter, one
 
 from localtable.analysis.findings import Analysis
 from localtable.types import Transcript
@@ -58,6 +59,8 @@ WHOLE: dict[str, Callable[[list[Transcript]], float]] = {
     "rounds_to_stability": plain.rounds_to_stability,
     "modal_adoption": plain.modal_adoption,
     "conformity": plain.conformity,
+    "obstinacy": plain.obstinacy,
+    "conformity_gap": lambda transcripts: plain.conformity(transcripts) - plain.obstinacy(transcripts),
 }
 
 
@@ -92,8 +95,57 @@ def test_figures_that_are_broken_down_by_themselves(held: tuple[Analysis, list[T
     )
     assert value(analysis, "brier", of="seat", round=1) == pytest.approx(plain.brier(transcripts, 1))
     assert value(analysis, "seat_value", seat="Ada", round=2) == pytest.approx(plain.seat_value(transcripts, "Ada", 2))
+    assert value(analysis, "seat_shapley", seat="Bob", round=2) == pytest.approx(plain.shapley(transcripts, "Bob", 2))
+    assert value(analysis, "rule_margin", rule="plurality", round=2) == pytest.approx(
+        plain.plurality_margin(transcripts, 2)
+    )
+    assert value(analysis, "change_by_confidence", confidence="0.5 to 0.7") == pytest.approx(
+        plain.change_by_confidence(transcripts, 0.5, 0.7)
+    )
     for kind, called in (("prompt", "prompt_tokens"), ("generated", "completion_tokens"), ("cached", "cached_tokens")):
         assert value(analysis, "tokens_per_question", tokens=kind) == pytest.approx(plain.tokens(transcripts, called))
+
+
+def test_variance_is_told_apart_where_debates_are_held_more_than_once(
+    held: tuple[Analysis, list[Transcript]],
+) -> None:
+    analysis, transcripts = held
+    parts = [finding(analysis, "accuracy_variance", part=part, round=1).estimate for part in ("between", "within")]
+    if analysis.facts.run.repeats == 1:
+        assert [part.value for part in parts] == [None, None]
+        assert {part.reason for part in parts} == {"no question has two repeats"}
+    else:
+        assert [part.value for part in parts] == pytest.approx(plain.variances(transcripts, 1))
+
+
+def test_what_seats_are_worth_sums_to_what_the_panel_is_worth(held: tuple[Analysis, list[Transcript]]) -> None:
+    analysis, transcripts = held
+    chance = plain.mean(1 / len(t.question.options) for t in plain.answered(transcripts))
+    models, counting = plain.models(transcripts[0]), plain.counting(transcripts[0])
+    worth = sum(value(analysis, "seat_shapley", seat=seat, round=1) for seat in models)
+    worth += sum(plain.shapley(transcripts, seat, 1) for seat in counting if seat not in models)
+    assert worth == pytest.approx(value(analysis, "majority_accuracy", round=1) - chance)
+
+
+def test_what_a_run_took_is_what_its_sessions_say(tmp_path: Path) -> None:
+    path = random_store(tmp_path / "held", number=4)
+    total, generating = one(
+        path, "SELECT sum(seconds ->> '$.total'), sum(seconds ->> '$.generating') FROM sessions WHERE kind = 'run'"
+    )
+    tokens, debates = one(
+        path, "SELECT (SELECT sum(completion_tokens) FROM generations), (SELECT count(*) FROM debates)"
+    )
+
+    def of_the_run(name: str, **by: str) -> float | None:
+        (found,) = [f for f in analysis_of(path).findings if f.metric.name == name and dict(f.by) == by]
+        return found.estimate.value
+
+    assert of_the_run("seconds", part="total") == pytest.approx(total)
+    assert of_the_run("device_hours") == pytest.approx(total / 3600)
+    assert of_the_run("debates_per_hour") == pytest.approx(debates * 3600 / total)
+    assert of_the_run("generated_tokens_per_second") == pytest.approx(tokens / generating)
+    alter(path, "UPDATE timeline SET devices = '[1, 2]' WHERE model = 'large'")
+    assert of_the_run("device_hours") == pytest.approx(3 * total / 3600), "devices 0, 1 and 2"
 
 
 def test_confederates_are_met_and_never_judged(tmp_path: Path) -> None:

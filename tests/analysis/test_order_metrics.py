@@ -45,6 +45,12 @@ def test_who_loves_a_letter_flips_with_every_order(letters: Analysis) -> None:
     assert value(letters, "permutation_consistency") == pytest.approx(0.5)
 
 
+def test_an_order_can_be_found_for_and_against_who_loves_a_letter(letters: Analysis) -> None:
+    assert value(letters, "order_gap", seat="Ada") == 1, "each option stands once under A"
+    assert value(letters, "order_gap", seat="Bob") == 0
+    assert value(letters, "order_gap", round=1) == pytest.approx(0.5)
+
+
 def test_the_loved_slot_is_chosen_more_often(letters: Analysis) -> None:
     assert value(letters, "slot_bias", slot=1, seat="Ada") == pytest.approx(0.75)
     assert value(letters, "slot_bias", slot=2, seat="Ada") == pytest.approx(-0.25)
@@ -63,6 +69,9 @@ def test_flips_of_random_ballots_by_hand(tmp_path: Path) -> None:
     analysis = analysis_of(path)
     with sqlite3.connect(path) as connection:
         rows = connection.execute("SELECT turn, distribution FROM ballot_orders ORDER BY turn, number").fetchall()
+        asked = """SELECT turns.id, questions.answer FROM turns JOIN debates ON debates.id = turns.debate
+                   JOIN questions ON questions.id = debates.question"""
+        answers = dict(connection.execute(asked).fetchall())
     by_turn: dict[int, list[dict[str, float]]] = {}
     for turn, text in rows:
         by_turn.setdefault(turn, []).append(json.loads(text))
@@ -78,6 +87,8 @@ def test_flips_of_random_ballots_by_hand(tmp_path: Path) -> None:
     flips = [mode(a) != mode(b) for ballot in ballots for a, b in combinations(ballot, 2)]
     assert value(analysis, "order_flip_rate", pooled="none") == pytest.approx(share(flips))
     assert value(analysis, "permutation_consistency") == pytest.approx(1 - share(flips))
+    right = [[mode(answer) == answers[turn] for answer in ballot] for turn, ballot in by_turn.items()]
+    assert value(analysis, "order_gap") == pytest.approx(share([any(own) and not all(own) for own in right]))
     halves = [mode(*ballot[::2]) != mode(*ballot[1::2]) for ballot in ballots]
     assert value(analysis, "order_flip_rate", pooled="halves") == pytest.approx(share(halves))
     left_out = [
@@ -111,7 +122,7 @@ def test_a_geometric_pool_is_pooled_as_the_panel_says(tmp_path: Path) -> None:
 
 def test_one_order_says_nothing_of_orders(tmp_path: Path) -> None:
     analysis = analysis_of(ordered(tmp_path, orders=1))
-    for name in ("order_flip_rate", "permutation_consistency", "slot_bias", "pooling_change_rate"):
+    for name in ("order_flip_rate", "permutation_consistency", "order_gap", "slot_bias", "pooling_change_rate"):
         missing = finding(analysis, name).estimate
         assert missing.value is None
         assert missing.reason == "every ballot was asked in one order (ballot: {orders: k} asks k)"

@@ -20,12 +20,14 @@ from localtable.analysis.statistics.sign_flip import NUM_FLIPS, sign_flip
 DARWIN = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48], dtype=float)
 
 
+@pytest.mark.reference
 def test_all_signs_of_darwins_maize_are_fishers() -> None:
     """Fisher 1935, §21: 1,726 of the 32,768 sums are as far out."""
     (test,) = sign_flip(DARWIN[:, None])
     assert test.p == pytest.approx(1726 / 32768, abs=1e-12) and test.n == 15
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize("seed", range(3))
 def test_all_signs_are_scipys_exact_permutation_test(seed: int) -> None:
     differences = np.random.default_rng(seed).integers(-3, 5, 11) / 6
@@ -72,6 +74,7 @@ def test_mid_p_is_the_published_one() -> None:
     assert mcnemar_mid_p(1, 7).p == pytest.approx(0.039, abs=5e-4)
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize(("b", "c"), [(1, 7), (10, 25), (40, 41), (0, 6)])
 def test_mid_p_is_statsmodels_exact_p_less_the_observed_tables(b: int, c: int) -> None:
     exact = mcnemar([[50, b], [c, 30]], exact=True).pvalue
@@ -92,6 +95,7 @@ def test_the_thrombolysis_trials_give_as_many_findings_as_published() -> None:
     assert sum(p <= 0.05 for p in holm(BENJAMINI) if p is not None) == 3
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize("seed", range(2))
 def test_adjusted_p_values_are_statsmodels(seed: int) -> None:
     p = np.random.default_rng(seed).beta(0.4, 2, 12)
@@ -112,12 +116,14 @@ def test_the_detectable_effect_is_the_published_one() -> None:
     assert detectable_effect(sd / 500**0.5) == pytest.approx(0.056, abs=5e-4)
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize(("alpha", "power", "n"), [(0.05, 0.8, 100), (0.01, 0.9, 37)])
 def test_the_detectable_effect_is_statsmodels(alpha: float, power: float, n: int) -> None:
     theirs = NormalIndPower().solve_power(None, n, alpha / 2, power, ratio=0, alternative="larger")
     assert detectable_effect(1 / n**0.5, alpha, power) == pytest.approx(theirs, abs=1e-6)
 
 
+@pytest.mark.reference
 def test_the_standard_error_needs_two_differences() -> None:
     assert standard_error_of_mean(DARWIN) == pytest.approx(scipy.stats.sem(DARWIN))
     assert standard_error_of_mean(DARWIN[:1]) is None

@@ -10,14 +10,14 @@ from builders import make_panel, make_question, write_script
 from store_builders import NAMED, alter, hold_suite, mixed_store
 
 from localtable.analysis.table import ConditionTable, RunTable
-from localtable.cli.analyze import read
 from localtable.errors import StoreError
+from localtable.report.stored import read_run
 from localtable.store import Store
 from localtable.types import LETTERS
 
 
 def table_of(path: Path) -> RunTable:
-    return read(path, ())[0]
+    return read_run(path)[0]
 
 
 @pytest.fixture(scope="module")

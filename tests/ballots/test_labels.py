@@ -76,7 +76,8 @@ def test_prefix_label_and_rest_read_as_the_ballot(family: Family, key: str) -> N
 def test_no_id_stands_for_two_labels(family: Family) -> None:
     labels = probe_labels(family.tokenizer, PERSUADED_KEY, 40)
     assert len(set(labels.allowed_ids)) == len(labels.allowed_ids)
-    assert {labels.label_of(i) for i in labels.allowed_ids} == set(labels.labels)
+    assert len(labels.token_ids) == len(labels.labels)
+    assert all(labels.token_ids)
 
 
 def test_64_labels_are_found_where_a_panel_is_full(family: Family) -> None:

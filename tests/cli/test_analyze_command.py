@@ -243,7 +243,7 @@ def test_a_store_without_answers(tmp_path: Path, analyze: Command) -> None:
     assert figure(data, "change_rate", round=2)["value"] is not None
     assert figure(data, "unanimity_rate", round=1)["value"] is not None
     assert figure(data, "modal_adoption")["value"] is not None or figure(data, "modal_adoption")["reason"]
-    assert [test["metric"] for test in data["tests"]] == ["unanimity_rate", "change_rate"]
+    assert [test["metric"] for test in data["tests"]] == ["unanimity_rate", "change_rate", "conformity_gap"]
     assert "questions with an answer: 0 of 4; accuracy is of these" in data["notes"]
 
 

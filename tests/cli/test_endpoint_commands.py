@@ -346,3 +346,12 @@ def test_statements_are_shown_as_they_come(folder: Path, server: Server) -> None
     hold_debate(question, load_panel(folder / "panel.yaml", default_stop=Stop()), options)
     assert "Yes," in {text.strip() for text in shown}
     assert any(text.strip() == WORDS for text in shown)
+
+
+@pytest.mark.parametrize("command", [("debate", *QUESTION, "-p", "panel.yaml"), ("summarize", "out.json")])
+def test_a_model_at_an_endpoint_is_no_moderator(folder: Path, localtable: Command, command: tuple[str, ...]) -> None:
+    if command[0] == "summarize":
+        held(folder, localtable)
+    ended = localtable(*command, *SCRIPTED, "--moderator", "hosted.yaml")
+    assert ended.code == 2
+    assert "--moderator: 'hosted' can't be the moderator: it is at an endpoint" in ended.err

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from analyzed_stores import random_store
-from builders import make_panel, make_question
+from builders import make_panel, make_question, write_script
 from store_builders import alter, hold_suite, mixed_store
+from sweep_builders import hold_sweep, write_sweep
 
 from localtable import __version__
 from localtable.cli.main import run
@@ -49,7 +50,7 @@ def test_what_a_paper_has_to_say_is_said(held: Path, methods: Command) -> None:
     for part in (
         "24 multiple-choice questions (8 with 2 options, 8 with 3 options and 8 with 4 options; 19 with a known answer",
         "each held 2 times",
-        "a panel of 5 seats (3 on @small and 2 on @large) in 3 rounds [@du2023debate]",
+        "a panel of 5 seats (3 on @small and 2 on @large) in 3 rounds [@du2024debate]",
         "the previous round's statements and votes of all others, under seats' names and in one order for all readers",
         "temperature 0.7, top-p 0.95, at most 256 tokens",
         "'argue' (SHA-256 ",
@@ -77,7 +78,7 @@ def test_what_was_not_used_is_not_cited(tmp_path: Path, methods: Command) -> Non
     panel = make_panel(tmp_path, "Ada", "Bob", rounds=1)
     questions = [make_question(id=f"q{i}", question=f"{i}?", answer="A") for i in range(12)]
     text = methods(hold_suite(tmp_path / "run.db", panel, questions))
-    for name in ("du2023debate", "wang2023", "choi2025", "schuirmann", "holm1979", "outlines", "vllm", "transformers"):
+    for name in ("du2024debate", "wang2023", "choi2025", "schuirmann", "holm1979", "outlines", "vllm", "transformers"):
         assert name not in text
     assert "Seats answer independently of each other." in text
     assert "scripted engine, not from a model" in text
@@ -85,6 +86,8 @@ def test_what_was_not_used_is_not_cited(tmp_path: Path, methods: Command) -> Non
 
 
 PANELS: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"peers": {"over": "head_tail"}}, "A peer's turn that is too long is shown shortened, with a mark."),
+    ({"seed": "7"}, "all requests' seeds derive from the run seed 7. The run, "),
     (
         {"ballot": {"at": "both", "orders": "all_rotations"}},
         "It is also cast before the statement. Each was asked under all",
@@ -128,6 +131,52 @@ def test_weights_and_engine_of_real_models_are_named(tmp_path: Path, methods: Co
     assert "weights SHA-256 abcdef012345…" in text
     assert "\\url{https://huggingface.co/org/toy}" in text
     assert "weights SHA-256 abcdef0123456789, revision r1" in text
+
+
+def test_a_sweep_s_design_is_said_whole(tmp_path: Path, methods: Command) -> None:
+    doubt = {"seats": {"Ada": {"persona": "You doubt what you read."}}}
+    file = write_sweep(
+        tmp_path,
+        num_questions=6,
+        factors={"visibility.tally": ["hidden", "shown"], "mood": {"plain": {}, "doubt": doubt}, "seed": ["3", "4"]},
+        exclude=[{"mood": "doubt", "seed": "4"}],
+        primary=[{"metric": "majority_accuracy", "factor": "mood", "levels": ["doubt", "plain"]}],
+        controls=["solo-revise"],
+    )
+    script = write_script(tmp_path, {"question": "q1", "round": 2, "seat": "Bob", "fail": "always"})
+    text = methods(hold_sweep(tmp_path / "run.db", file, engine_arguments={"script": str(script)}))
+    failed = "tally=hidden,mood=plain,seed=3"
+    for part in (
+        "the sweep 'trial', 6 of the 8 combinations of visibility.tally (hidden, shown), mood (plain: {}, doubt: "
+        '{"seats": {"Ada": {"persona": "You doubt what you read."}}}) and seed (3, 4): 6 variants.',
+        f"the baseline, {failed}; each other variant differs from it in its levels.",
+        "Left out: tally=hidden,mood=doubt,seed=4; tally=shown,mood=doubt,seed=4.",
+        "the run seeds 3 and 4.",
+        "generated once and serve every condition that asks for them",
+        "Of 42 debates over all conditions 35 finished, 7 failed and 0 were not held; none was replaced.",
+        f"Those that failed: 1 in {failed}, 1 in {failed}/solo-revise, 1 in ",
+        "Figures are of the finished ones",
+        "Levels of a factor are compared over all pairs of variants that differ in nothing else",
+        "Primary, adjusted after Holm [@holm1979]: majority_accuracy: mood doubt − mood plain (n = 5",
+    ):
+        assert part in text, part
+
+
+def test_a_full_factorial_without_a_primary_comparison_is_called_so(tmp_path: Path, methods: Command) -> None:
+    text = methods(hold_sweep(tmp_path / "run.db", write_sweep(tmp_path)))
+    assert "a full factorial design of visibility.order (fixed, shuffled) and rounds (2, 3): 4 variants" in text
+    assert "Left out" not in text
+    assert "No comparison was named as primary." in text
+    assert "Of 16 debates over all conditions 16 finished, 0 failed" in text
+    assert "Those that" not in text
+
+
+def test_finished_debates_that_lack_a_ballot_are_not_forgotten(tmp_path: Path, methods: Command) -> None:
+    questions = [make_question(id=f"q{i}", question=f"{i}?", answer="A") for i in range(4)]
+    path = hold_suite(tmp_path / "run.db", make_panel(tmp_path, "Ada", "Bob"), questions)
+    assert "lack a ballot" not in methods(path)
+    alter(path, "DELETE FROM ballots WHERE turn = (SELECT min(id) FROM turns)")
+    assert "Debate: 1 finished debates lack a ballot and are left out" in methods(path)
 
 
 def test_an_empty_store_has_methods_too(tmp_path: Path, methods: Command) -> None:

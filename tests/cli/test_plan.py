@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from store_builders import one
+from sweep_builders import write_sweep
 
 from localtable.cli.main import run
 from localtable.places import packaged
@@ -108,6 +110,117 @@ def test_this_machine_is_planned_for_without_a_description(capsys: pytest.Captur
     (engine,) = found["engines"]
     assert engine["tensor_parallel_size"] == 1
     assert engine["weights_bytes"] < 0.3 * GIB
+
+
+# ── sweeps ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+FACTORS = {"visibility.tally": ["hidden", "shown"], "rounds": ["2", "3"]}
+APART = {
+    "one": {"name": "one", "seats": [{"name": "Ada", "model": "small.yaml"}]},
+    "two": {"name": "two", "seats": [{"name": "Ada", "model": "large.yaml"}, {"name": "Bob", "model": "third.yaml"}]},
+}
+DOUBT = {"plain": {}, "doubt": {"seats": {"Ada": {"persona": "You doubt what you read."}}}}
+NOISE = {"controls": ["solo-revise", "self-consistency", "noise-peers"], "controls_for": "all"}
+
+
+def held(folder: Path, file: Path, fit: int) -> dict[str, Any]:
+    """The totals of a sweep on the scripted engine, with room for so many of its models at once."""
+    totals = folder / "totals.json"
+    room = ("--device-memory", f"{300 * fit + 100}MiB")
+    command = ["sweep", str(file), "--store", str(folder / "run.db"), "--engine", "scripted", "--quiet", *room]
+    assert run([*command, "--summary", str(totals)]) == 0
+    found: dict[str, Any] = json.loads(totals.read_text())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("num_models", "fit", "changes"),
+    [
+        (2, 2, {}),
+        (3, 1, {}),
+        (3, 2, {"factors": FACTORS, "repeats": "2"}),
+        (4, 1, {"factors": FACTORS, "controls": ["solo-revise", "self-consistency"]}),
+        (2, 1, {"factors": {"rounds": ["1", "4"]}}),
+        (3, 1, {"factors": {"mood": DOUBT, "seed": ["0", "1"]}, **NOISE}),
+        (3, 1, {"factors": {"panel": APART, "rounds": ["2", "3"]}, "panel": None}),
+    ],
+    ids=lambda value: "" if isinstance(value, int) else "+".join(value.get("factors", {"default": 0})),
+)
+def test_a_sweep_takes_the_activations_and_the_turns_that_were_planned(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, num_models: int, fit: int, changes: dict[str, Any]
+) -> None:
+    engine = {"kv_cache_memory_bytes": "300MiB"}
+    for panel in APART.values():
+        panel["engine"] = engine
+    keys = {"engine": engine}
+    file = write_sweep(tmp_path, seats=("Ada", "Bob", "Cy", "Dee"), num_models=num_models, panel_keys=keys, **changes)
+    # An engine of these takes 906 MiB there.
+    plan = planned(capsys, "--sweep", str(file), "--gpus", f"1x{1000 * fit + 100}MiB")
+    totals = held(tmp_path, file, fit)
+    assert sum(plan["activations"].values()) == sum(totals["activations"].values())
+    assert plan["activations"].keys() == totals["activations"].keys()
+    assert plan["workload"]["turns"] == totals["turns"]
+    generated = totals["turns"] - totals["reused_turns"]
+    if "mood" in changes.get("factors", {}):
+        # A script says the same whatever persona it has, so that its peers read the same; a model does not.
+        assert plan["workload"]["new_turns"] >= generated
+    else:
+        assert plan["workload"]["new_turns"] == generated
+    assert plan["workload"]["debates"] == one(tmp_path / "run.db", "SELECT count(*) FROM debates")
+    assert plan["lower_bound_s"] <= plan["predicted_s"]
+
+
+def test_what_a_sweep_shares_takes_no_time(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    found = []
+    for number, reads in enumerate((["everyone", "itself"], ["everyone", "itself", "neighbours"])):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        factors = {"visibility.reads": reads, "seed": ["0", "1"]}
+        file = write_sweep(folder, seats=("Ada", "Bob", "Cy", "Dee"), num_questions=40, factors=factors)
+        found.append(planned(capsys, "--sweep", str(file), "--gpus", "24GiB"))
+    # For each of two seeds: one first round of four seats, and a later one for each level.
+    assert [plan["workload"]["new_turns"] for plan in found] == [40 * 2 * 4 * rounds for rounds in (3, 4)]
+    assert [plan["workload"]["turns"] for plan in found] == [40 * 2 * 4 * rounds for rounds in (4, 6)]
+    two, three = (plan["seconds"]["generate"] for plan in found)
+    assert three / two == pytest.approx(4 / 3, rel=0.15)
+
+
+def test_a_sweep_is_said_in_words(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = write_sweep(tmp_path, limit="3", factors=FACTORS)
+    said = words(capsys, "--sweep", str(file), "--gpus", "24GiB")
+    assert said.startswith(
+        "sweep trial: 4 variants (visibility.tally 2 x rounds 2); 3 questions: 12 debates, 60 turns at most, equal"
+        " ones generated once: 30 to generate, as far as that can be known before\n"
+    )
+    many = words(capsys, "--sweep", str(file), "--gpus", "24GiB", "--questions", "500")
+    assert "500 questions: 2,000 debates, 10,000 turns at most" in many
+    large = write_sweep(tmp_path, factors=FACTORS, panel_keys={"engine": {"kv_cache_memory_bytes": "30GiB"}})
+    assert words(capsys, "--sweep", str(large), "--gpus", "24GiB", code=3).startswith("The sweep 'trial' can't run on")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-m", "smollm2-135m-instruct"], "says itself who debates on what"),
+        (["--rounds", "3"], "says itself who debates on what"),
+        (["suite.jsonl"], "says itself who debates on what"),
+    ],
+)
+def test_a_sweep_takes_no_second_panel(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    assert run(["plan", "--sweep", str(write_sweep(tmp_path)), *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_sweep_that_is_none_is_refused_by_its_plan(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for changes, said in (
+        ({"factors": {"round": ["1", "2"]}}, "unknown factor 'round'"),
+        ({"primary": [{"metric": "acuracy", "factor": "rounds", "levels": ["2", "3"]}]}, "be compared by 'acuracy'"),
+        ({"questions": ["none.jsonl"]}, "none.jsonl"),
+    ):
+        assert run(["plan", "--sweep", str(write_sweep(tmp_path, **changes))]) == 2
+        assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,13 @@ def test_a_limit_of_the_command_goes_before_the_file_s(folder: Path, localtable:
     refused(localtable(*SWEEP, "--limit", "1"), "run.db holds another run: the questions differ")
 
 
+def test_questions_of_the_command_go_before_the_file_s(folder: Path, localtable: Command) -> None:
+    write_sweep(folder, questions=["not-here.jsonl"])
+    assert "not-here.jsonl" in localtable(*SWEEP).err
+    assert "; 4 questions: 16 debates" in localtable(*SWEEP, "--questions", "suite.jsonl").err
+    require_clean(folder / "run.db", 16)
+
+
 def test_repeats_and_seed_reach_the_run(folder: Path, localtable: Command) -> None:
     write_sweep(folder, repeats="2")
     assert "; 4 questions x 2 repeats: 32 debates" in localtable(*SWEEP, "--seed", "9").err

@@ -11,7 +11,8 @@ import yaml
 from sweep_builders import hold_sweep, write_sweep
 
 from localtable.analysis.sides import COMPARABLE
-from localtable.config import load_suites, load_sweep
+from localtable.config import load_reproduction, load_suites, load_sweep
+from localtable.loading import read_mapping
 from localtable.runner import plan_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +27,8 @@ def test_a_sweep_that_ships_can_be_held(path: Path) -> None:
     assert loaded.sweep.name == path.stem
     plan = plan_sweep(loaded.sweep)
     assert len(plan.conditions) > 1
-    assert next(load_suites(loaded.suites))
+    if "published" not in read_mapping(path):  # questions of a paper are the user's to import
+        assert next(load_suites(loaded.suites))
     assert {contrast.metric for contrast in loaded.sweep.primary} <= set(COMPARABLE)
 
 
@@ -48,6 +50,15 @@ def test_the_majority_of_the_page_grows(tmp_path: Path) -> None:
     path = write_sweep(tmp_path, factors=yaml.safe_load(WRITTEN[1])["factors"])
     counts = [len(variant.panel.confederates) for variant in load_sweep(path).sweep.variants]
     assert counts == [0, 1, 2]
+
+
+def test_the_paper_of_the_page_is_one(tmp_path: Path) -> None:
+    panel = {"name": "copies", "seats": [{"name": "Ada", "model": "qwen3-4b"}]}
+    factors = {"seats.*.model": ["qwen3-4b", "phi-4"]}
+    path = write_sweep(tmp_path, panel=panel, factors=factors, **yaml.safe_load(WRITTEN[2]))
+    whole, small = load_reproduction(path), load_reproduction(path, small=True)
+    assert whole.published.figures[0].models == ("qwen3-4b",)
+    assert [v.name for v in small.loaded.sweep.variants] == ["model=smollm2-135m-instruct", "model=phi-4"]
 
 
 def test_the_query_of_the_page_gives_a_row_for_each_combination(tmp_path: Path) -> None:

@@ -62,8 +62,8 @@ def test_each_switch_is_a_field_of_its_own(folder: Path) -> None:
 
 def test_a_confederate_is_a_seat_without_a_card(folder: Path) -> None:
     assert with_played(folder) == Confederate("Cy", "wrong", "It is {option}.")
-    said = {"vote": " No ", "counts": "true", "together": "false", "poses_as": "GPT-9"}
-    assert with_played(folder, **said) == Confederate("Cy", "No", "It is {option}.", True, False, "GPT-9")
+    said = {"vote": " No ", "counts": "true", "together": "false", "poses_as": "GPT-9", "confidence": "0.7"}
+    assert with_played(folder, **said) == Confederate("Cy", "No", "It is {option}.", True, False, "GPT-9", 0.7)
     panel = parse(folder, seats=[{"name": "Cy", "confederate": PLAYED}, ADA])
     assert [seat.name for seat in panel.seats] == ["Cy", "Ada"]
     assert [card.id for card in panel.cards] == ["toy"]
@@ -131,6 +131,10 @@ def test_a_switch_that_is_none_is_refused(folder: Path, seen: Any, said: str, re
         ({"counts": "maybe"}, "seats.1.confederate.counts: "),
         ({"together": "yes, all"}, "seats.1.confederate.together: "),
         ({"poses_as": "A\nB"}, "seats.1.confederate.poses_as: "),
+        ({"confidence": "0"}, "seats.1.confederate.confidence: "),
+        ({"confidence": "1.01"}, "seats.1.confederate.confidence: "),
+        ({"confidence": "nan"}, "seats.1.confederate.confidence: "),
+        ({"confidence": "sure"}, "seats.1.confederate.confidence: "),
         ({"model": "toy"}, "unknown key 'seats.1.confederate.model'"),
     ],
 )
@@ -180,7 +184,7 @@ def test_no_model_is_called_what_stores_call_confederates(folder: Path) -> None:
 ANY = st.none() | st.text(max_size=6) | st.sampled_from(["right", "hidden", "neutral", "{option}", "x.yaml"])
 KEYS = st.sampled_from(["file", "by_question", "q"])
 NESTED = ANY | st.lists(ANY, max_size=2) | st.dictionaries(KEYS, ANY, max_size=2)
-PLAYED_KEYS = ("vote", "statement", "counts", "together", "poses_as")
+PLAYED_KEYS = ("vote", "statement", "counts", "together", "poses_as", "confidence")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # the folder is read only

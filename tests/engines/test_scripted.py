@@ -292,6 +292,34 @@ def test_a_follower_by_statement_says_what_it_read_and_only_the_ballot_behind_fo
     assert shares_of(engine, read_ballot("ballot", READ, "My answer: Rome (2)")) == {"A": 0.0, "B": 1.0, "C": 0.0}
 
 
+def test_a_follower_of_nobody_by_name_leans_to_each_vote_that_is_shown(tmp_path: Path) -> None:
+    """Two votes of weight 0.6 take 1 − 0.4² = 0.84, half of it for each; its own is among them."""
+    engine = engine_with(tmp_path, [{"distribution": EVEN, "follows": {}}])
+    due = {"A": 0.25 * 0.16, "B": 0.25 * 0.16 + 0.42, "C": 0.5 * 0.16 + 0.42}
+    assert shares_of(engine, read_ballot("before", READ)) == pytest.approx(due)
+    more = READ.replace("Bob chose", "Cy (a model) chose: Rome (2) (51 % sure)\nBob chose")
+    due = {letter: 0.4**3 * share + (1 - 0.4**3) * part for letter, share, part in _thirds()}
+    assert shares_of(engine, read_ballot("ballot", more, "Whatever.")) == pytest.approx(due)
+    said = engine_with(tmp_path, [{"follows": {"how": "by_statement"}}])
+    assert text_of(said, replace(ask("statement"), prompt_token_ids=message("user", more))) == "My answer: Rome (2)"
+
+
+def _thirds() -> list[tuple[str, float, float]]:
+    return [("A", 0.25, 0.0), ("B", 0.25, 2 / 3), ("C", 0.5, 1 / 3)]
+
+
+def test_a_turn_can_be_one_model_s_or_hang_on_what_its_prompt_says(tmp_path: Path) -> None:
+    turns = [
+        {"model": "another", "vote": "A"},
+        {"told": "chose: Rome", "vote": "B"},
+        {"model": "under-test", "vote": "C"},
+    ]
+    engine = engine_with(tmp_path, turns)
+    assert vote_of(engine, ballot("ballot", letters="ABC")) == "C"
+    told = read_ballot("before", READ)
+    assert vote_of(engine, replace(told, constraint=ballot("before", letters="ABC").constraint)) == "B"
+
+
 def test_noise_hangs_on_a_prompt_s_words_and_is_the_same_for_the_same_words(tmp_path: Path) -> None:
     engine = engine_with(tmp_path, [{"distribution": EVEN, "noise": 0.2}])
     one, other = (read_ballot("before", text) for text in (READ, READ + " "))

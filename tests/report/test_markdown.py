@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from summary_builders import make_transcript
 
+from localtable.moderator.summary import summed_up
 from localtable.report.markdown import to_markdown
-from localtable.types import Ballot, Panel, Transcript, Verdict
+from localtable.transcript import to_json
+from localtable.types import Ballot, Panel, Sentence, Summary, Transcript, Verdict
 
 HOSTILE = "\n".join(
     [
@@ -46,6 +50,10 @@ def tokens(page: str) -> list[Token]:
     return flat
 
 
+def markdown_of(transcript: Transcript) -> str:
+    return to_markdown(to_json(transcript))
+
+
 def panel_of(folder: Path, *names: str) -> Panel:
     return make_panel(folder, *names)
 
@@ -62,7 +70,7 @@ def test_a_page_says_result_options_responses_and_changes_in_this_order(tmp_path
         tmp_path, *({**t, "persuaded_by": "Bob"} for t in votes("Ada", "A", "B")), *votes("Bob", "B", "B")
     )
     transcript = hold(tmp_path, make_question("Yes", "No"), make_panel(tmp_path, "Ada", "Bob"), script).whole
-    page = to_markdown(transcript)
+    page = markdown_of(transcript)
     parts = [
         "# Is a tomato a fruit?",
         "2 seats",
@@ -73,6 +81,12 @@ def test_a_page_says_result_options_responses_and_changes_in_this_order(tmp_path
         "- No (2 votes)",
         "## Model responses",
         "> Ada says B in round 2.",
+        "## Final summary",
+        "All 2 votes went to No. Ada changed its vote from Yes to No in round 2, persuaded by Bob.",
+        "## Strongest arguments",
+        "- No: Bob said in round 1: “Bob says B in round 1.”",
+        "## Key turning points",
+        "- Ada changed its vote from Yes to No in round 2, persuaded by Bob; had it kept its vote, Yes and No",
         "## Changed minds",
         "- Ada: Yes → No in round 2, persuaded by Bob",
         "## Round 1",
@@ -83,10 +97,30 @@ def test_a_page_says_result_options_responses_and_changes_in_this_order(tmp_path
     assert "### Ada (changed mind)" in page
 
 
+def test_a_summary_that_a_model_wrote_says_so_and_what_was_dropped(tmp_path: Path) -> None:
+    held = make_transcript(tmp_path, {"Ada": "AA"})
+    page = markdown_of(replace(held, summary=Summary("toy", (Sentence("Ada voted for Yes."),), dropped=1)))
+    assert (
+        "## Final summary\n\nAda voted for Yes.\n\n*Written by toy, each sentence checked; 1 sentence dropped.*" in page
+    )
+    assert "## Strongest arguments" not in page
+
+
+def test_what_a_summary_quotes_makes_no_markup_of_its_own(tmp_path: Path) -> None:
+    votes = {"Ada": "AB", "Bob": "BB"}
+    pages = [
+        markdown_of(summed_up(make_transcript(tmp_path, votes, persuaded={(2, "Ada"): "Bob"}, said={(1, "Bob"): said})))
+        for said in (HOSTILE, "Nothing.")
+    ]
+    kinds, ours = ({token.type for token in tokens(page)} for page in pages)
+    assert kinds - ours <= {"hardbreak", "softbreak"}
+    assert "<script>" not in pages[0]
+
+
 def test_what_was_said_makes_no_markup_of_its_own(tmp_path: Path) -> None:
     panel = panel_of(tmp_path, "Ada")
-    page = to_markdown(transcript_of(panel, HOSTILE))
-    quiet = to_markdown(transcript_of(panel, "Nothing."))
+    page = markdown_of(transcript_of(panel, HOSTILE))
+    quiet = markdown_of(transcript_of(panel, "Nothing."))
     kinds = [token.type for token in tokens(page)]
     ours = {token.type for token in tokens(quiet)} | {"softbreak", "hardbreak", "text_special", "entity"}
     assert set(kinds) <= ours
@@ -95,7 +129,7 @@ def test_what_was_said_makes_no_markup_of_its_own(tmp_path: Path) -> None:
 
 
 def test_what_was_said_reads_as_it_was_said(tmp_path: Path) -> None:
-    page = to_markdown(transcript_of(panel_of(tmp_path, "Ada"), HOSTILE))
+    page = markdown_of(transcript_of(panel_of(tmp_path, "Ada"), HOSTILE))
     shown = "".join("\n" if t.type == "hardbreak" else t.content for t in tokens(page) if not t.children)
     for line in HOSTILE.splitlines()[:-1]:
         assert " ".join(line.split()) in shown
@@ -108,10 +142,10 @@ def test_what_was_said_reads_as_it_was_said(tmp_path: Path) -> None:
 @given(st.text(st.sampled_from("ab1. -=+*_#>`~[]()<>!|\\&$\n\t:"), min_size=1, max_size=40))
 def test_no_statement_makes_markup_of_its_own(tmp_path: Path, statement: str) -> None:
     panel = panel_of(tmp_path, "Ada")
-    kinds = [t.type for t in tokens(to_markdown(transcript_of(panel, statement)))]
+    kinds = [t.type for t in tokens(markdown_of(transcript_of(panel, statement)))]
     if not statement.strip():
         return
-    quiet = [t.type for t in tokens(to_markdown(transcript_of(panel, "Nothing.")))]
+    quiet = [t.type for t in tokens(markdown_of(transcript_of(panel, "Nothing.")))]
     words = ("text", "softbreak", "hardbreak", "text_special", "inline", "paragraph_open", "paragraph_close")
     assert [k for k in kinds if k not in words] == [k for k in quiet if k not in words]
 
@@ -119,8 +153,8 @@ def test_no_statement_makes_markup_of_its_own(tmp_path: Path, statement: str) ->
 @pytest.mark.parametrize("name", ["- a", "1. a", "# a", "a ===", "<b>a</b>", "[a](b)", "a\n# b"])
 def test_questions_names_and_options_make_no_markup_either(tmp_path: Path, name: str) -> None:
     panel = make_panel(tmp_path, " ".join(name.split()), name=name)
-    page = to_markdown(transcript_of(panel, "x", name=name))
-    quiet = to_markdown(transcript_of(make_panel(tmp_path, "Ada"), "x"))
+    page = markdown_of(transcript_of(panel, "x", name=name))
+    quiet = markdown_of(transcript_of(make_panel(tmp_path, "Ada"), "x"))
     words = ("text", "text_special", "softbreak", "inline")
     assert [t.type for t in tokens(page) if t.type not in words] == [
         t.type for t in tokens(quiet) if t.type not in words
@@ -128,7 +162,7 @@ def test_questions_names_and_options_make_no_markup_either(tmp_path: Path, name:
 
 
 def test_lines_of_a_statement_stay_lines(tmp_path: Path) -> None:
-    page = to_markdown(transcript_of(panel_of(tmp_path, "Ada"), "one\ntwo\n\nthree"))
+    page = markdown_of(transcript_of(panel_of(tmp_path, "Ada"), "one\ntwo\n\nthree"))
     assert "> one\\\n> two\n>\n> three" in page
     assert [t.type for t in tokens(page)].count("hardbreak") == 1
 
@@ -137,7 +171,7 @@ def test_a_turn_without_words_or_confidence_is_still_a_turn(tmp_path: Path) -> N
     panel = panel_of(tmp_path, "Ada")
     transcript = transcript_of(panel, "")
     turn = make_turn("Ada", "A", statement="", truncated=True, ballot=Ballot("A", None))
-    page = to_markdown(Transcript(transcript.question, panel, 0, (make_round(1, turn),), transcript.verdict))
+    page = markdown_of(Transcript(transcript.question, panel, 0, (make_round(1, turn),), transcript.verdict))
     assert "*(nothing said)*" in page
     assert "*Cut at its token bound.*" in page
     assert "Vote: **Yes**\n" in page
@@ -145,5 +179,5 @@ def test_a_turn_without_words_or_confidence_is_still_a_turn(tmp_path: Path) -> N
 
 def test_an_interrupted_debate_says_so(tmp_path: Path) -> None:
     panel = panel_of(tmp_path, "Ada")
-    page = to_markdown(Transcript(make_question(), panel, 0, (), None))
+    page = markdown_of(Transcript(make_question(), panel, 0, (), None))
     assert "**Result: none, the debate was interrupted.**" in page

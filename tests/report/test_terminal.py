@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from builders import hold, make_panel, make_question, make_round, make_turn, vot
 from rich.console import Console
 
 from localtable.report.terminal import colour_of, print_result
-from localtable.types import LETTERS, Transcript, Verdict
+from localtable.transcript import to_json
+from localtable.types import LETTERS, Sentence, Summary, Transcript, Verdict
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 """The colours that rich writes itself."""
@@ -22,7 +24,7 @@ SGR = re.compile(r"\x1b\[[0-9;]*m")
 def screen(transcript: Transcript, *, terminal: bool = False, width: int = 100) -> str:
     colours: Any = "truecolor" if terminal else "auto"
     console = Console(file=io.StringIO(), force_terminal=terminal, width=width, color_system=colours)
-    print_result(transcript, console)
+    print_result(to_json(transcript), console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -43,12 +45,24 @@ def test_a_screen_has_result_votes_changes_and_statements(changed: Transcript) -
         "round 1",
         "Changed minds",
         "Ada: Yes → No in round 2, persuaded by Bob",
+        "Strongest arguments",
+        "No: Bob said in round 1: “Bob says B in round 1.”",
+        "Key turning points",
+        "Ada changed its vote from Yes to No in round 2, persuaded by Bob; had it kept",
         "What was said in round 2",
         "Ada says B in round 2.",
     ]
     places = [shown.index(part) for part in parts]
     assert places == sorted(places)
     assert re.search(r"Ada +Toy +Yes \d+% +No \d+%", shown)
+
+
+def test_a_text_from_templates_is_not_said_twice_and_a_moderators_is_shown(changed: Transcript) -> None:
+    assert "All 2 votes went to No." not in screen(changed)
+    written = replace(changed, summary=Summary("toy", (Sentence("All 2 votes went to No."),), dropped=2))
+    shown = screen(written)
+    assert "Written by toy, each sentence checked; 2 sentences dropped" in shown
+    assert "All 2 votes went to No." in shown
 
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07 [bold red]markup[/] :tomato: \u202eturned [link=http://x]y[/link] \r gone"
@@ -78,7 +92,7 @@ def test_an_interrupted_debate_shows_what_there_is(tmp_path: Path) -> None:
     shown = screen(Transcript(make_question(), panel, 0, (make_round(1, turn),), None))
     assert "No result: the debate was interrupted." in shown
     assert "Ada — Yes (cut at its token bound)" in shown
-    assert re.search(r"Bob +Toy +–", shown)
+    assert re.search(r"Bob +toy +–", shown)
 
 
 def test_an_option_of_two_lines_does_not_pass_for_two_lines_of_ours(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from store_builders import alter, copy_store, exported, hold_suite, resume
 
 from localtable.analysis.rules import every_rule, tally
 from localtable.analysis.table import load_table
-from localtable.errors import PlacementError
+from localtable.errors import ConfigError, PlacementError
 from localtable.report.markdown import to_markdown
 from localtable.report.terminal import print_result
 from localtable.runner.inputs import conditions_of
@@ -105,6 +105,45 @@ def test_who_persuaded_can_be_a_confederate(tmp_path: Path) -> None:
     held = record(QUESTION, two_and_two(tmp_path), write_script(tmp_path, *turns))
     (ada,) = (turn for turn in held.debate.rounds[1].turns if turn.seat == "Ada")
     assert ada.ballot.persuaded_by == "Dee"
+
+
+def test_a_confederate_is_as_sure_as_its_file_says_and_peers_read_it_so(tmp_path: Path) -> None:
+    sure = (model_seat("Ada"), confederate("Cy", "B", confidence="0.6"), confederate("Dee", "C"))
+    held = record(QUESTION, panel_with(tmp_path, *sure, visibility={"confidence": "shown"}), script(tmp_path))
+    (prompt,) = held.prompts("Ada", 2, "statement")
+    assert "Cy chose: No (60 % sure)\n> It is No." in prompt
+    assert "Dee chose: Perhaps (100 % sure)\n> It is Perhaps." in prompt
+    (cy,) = (turn for turn in held.debate.rounds[0].turns if turn.seat == "Cy")
+    assert (cy.ballot.vote, cy.ballot.confidence) == ("B", 0.6)
+    assert cy.ballot.distribution == pytest.approx({"A": 0.2, "B": 0.6, "C": 0.2})
+
+
+def test_the_confidence_of_one_that_counts_is_what_rules_read(tmp_path: Path) -> None:
+    """Ada gives No 0.55 and Yes 0.35; with 0.6 of Cy's for Yes that wins the pool, with 0.4 No does."""
+    said = write_script(tmp_path, {"seat": "Ada", "distribution": {"A": 0.35, "B": 0.55, "C": 0.1}})
+    winners = {}
+    for sure in ("0.6", "0.4"):
+        folder = tmp_path / sure
+        folder.mkdir()
+        panel = panel_with(folder, model_seat("Ada"), confederate("Cy", "A", confidence=sure, counts="true"))
+        path = hold_suite(folder / "run.db", panel, [QUESTION], said)
+        with Store.open(path, write=False) as store:
+            table = load_table(store, conditions_of(store.run(), "the run"))
+        pool = next(r for r in tally(table.conditions[0], every_rule(), None).results if r.chosen.text == "linear_pool")
+        winners[sure] = pool.accuracy.value
+    assert winners == {"0.6": 1.0, "0.4": 0.0}
+
+
+def test_a_confederate_that_is_no_surer_of_its_vote_than_of_others_is_refused(tmp_path: Path) -> None:
+    panel = panel_with(tmp_path, model_seat("Ada"), confederate("Cy", "B", confidence="0.4"))
+    assert hold(tmp_path, QUESTION, panel, script(tmp_path)).whole
+    two = make_question("Yes", "No", answer="A")
+    error = hold(tmp_path, two, panel, script(tmp_path)).error
+    assert isinstance(error, ConfigError)
+    assert error.message == (
+        "the confederate 'Cy' gives its vote 0.4, and each of the other options of the question 'q' 0.6"
+    )
+    assert error.hint == "Give it a `confidence` above 0.5."
 
 
 def test_with_models_names_a_confederate_goes_by_the_one_it_poses_as(tmp_path: Path) -> None:
@@ -311,6 +350,7 @@ def test_a_transcript_marks_them_and_is_read_back_as_the_same_panel(tmp_path: Pa
             "counts": False,
             "together": True,
             "poses_as": None,
+            "confidence": 1.0,
         },
     }
     (turn,) = (turn for turn in data["rounds"][0]["turns"] if turn["seat"] == "Cy")
@@ -325,11 +365,11 @@ def test_pages_and_screens_say_who_is_scripted(tmp_path: Path, counts: str) -> N
     panel = panel_with(tmp_path, model_seat("Ada"), confederate("Cy", "B", counts=counts))
     transcript = hold(tmp_path, QUESTION, panel, script(tmp_path)).whole
     mark = "scripted confederate" if counts == "true" else "scripted confederate, no vote"
-    page = to_markdown(transcript)
+    page = to_markdown(to_json(transcript))
     assert "2 seats, 1 of them a scripted confederate" in page
     assert f"### Cy\n\n*{mark}* · Vote: **No**" in page
     screen = StringIO()
-    print_result(transcript, Console(file=screen, width=200))
+    print_result(to_json(transcript), Console(file=screen, width=200))
     (line,) = (line for line in screen.getvalue().splitlines() if line.startswith("Cy"))
     assert f"Cy     {mark}  " in line
 
@@ -338,7 +378,7 @@ def test_pages_and_screens_say_who_is_scripted(tmp_path: Path, counts: str) -> N
 
 
 def test_a_plan_reckons_with_models_alone(tmp_path: Path) -> None:
-    wishes, work = plan_inputs(two_and_two(tmp_path), parse_gpus("80GiB"), "vllm", [], 10)
+    wishes, (work,) = plan_inputs(two_and_two(tmp_path), parse_gpus("80GiB"), "vllm", [], 10)
     assert len(wishes) == 1
     assert work.seats == ("toy", "toy")
 

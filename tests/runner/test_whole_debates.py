@@ -14,7 +14,8 @@ from localtable.config import load_question
 from localtable.engines.base import Completion, Request
 from localtable.errors import ConfigError, EngineError, EngineLoadError, InterruptedRun, PlacementError
 from localtable.protocol import Debate
-from localtable.report.words import change_line, changed_turns, result_line
+from localtable.report.view import DebateView
+from localtable.report.words import result_line
 from localtable.runner.events import EngineLoaded, EngineLoading, RoundClosed, RoundOpened, TurnFinished
 from localtable.runner.manifest import TIMINGS
 from localtable.runner.turn_loop import MAX_TRIES
@@ -57,9 +58,9 @@ def test_the_reference_debate_ends_in_the_tie_that_it_was(reference: Held) -> No
 
 
 def test_the_reference_debate_has_one_changed_mind_and_who_changed_it(reference: Held) -> None:
-    ((round_, before, after),) = changed_turns(reference.whole)
-    line = change_line(reference.whole.question, round_.number, before, after)
-    assert line == "GLM 5: Yes → By end of 2027 in round 2, persuaded by GPT-5.4"
+    view = DebateView(to_json(reference.whole))
+    (change,) = view.facts.changes
+    assert view.change_line(change) == "GLM 5: Yes → By end of 2027 in round 2, persuaded by GPT-5.4"
 
 
 # ── rounds ──────────────────────────────────────────────────────────────────────────────────────────────────

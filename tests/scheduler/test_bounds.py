@@ -152,3 +152,28 @@ def test_the_knapsack_bound_is_never_above_the_searched_one(seed: int, monkeypat
 def test_a_model_that_fits_nowhere_has_no_bound() -> None:
     with pytest.raises(ValueError, match="fit"):
         least_s(panel(10), 5, 1)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_debates_of_different_panels_and_lengths_have_a_bound_too(seed: int) -> None:
+    """As in a sweep: some debates lack models, some end sooner, some turns are said by others and take nothing."""
+    rng = random.Random(seed)
+    whole = drawn(seed, questions=8, devices=1 + seed % 2)
+    turns, panels = [], []
+    for debate in whole.turns:
+        kept = sorted(rng.sample(range(len(whole.seats)), rng.randint(1, len(whole.seats))))
+        panels.append(tuple(whole.seats[seat] for seat in kept))
+        rounds = debate[: rng.randint(1, len(debate))]
+        turns.append(
+            tuple(tuple(Turn(0, 0) if rng.random() < 0.2 else opened[seat] for seat in kept) for opened in rounds)
+        )
+    sitting = sorted({model for panel in panels for model in panel})
+    models = tuple(whole.models[model] for model in sitting)
+    renumbered = tuple(tuple(sitting.index(model) for model in panel) for panel in panels)
+    seats = tuple(range(len(models)))
+    mixed = replace(whole, models=models, seats=seats, turns=tuple(turns), panels=renumbered)
+    result = simulate(mixed)
+    assert len(result.finished) == sum(len(opened) for debate in turns for opened in debate)
+    assert 0 < lower_bound(mixed).seconds <= result.makespan_s + 1e-6
+    ends = {(done.debate, done.round_number): done.at_s for done in result.finished}
+    assert all(ends[debate, number] >= ends[debate, number - 1] for debate, number in ends if number)

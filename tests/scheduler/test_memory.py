@@ -196,14 +196,15 @@ def test_what_a_window_takes_has_an_end_and_what_full_layers_take_has_none() -> 
     assert grown == pytest.approx(10_000 * shape.bytes_per_token, rel=0.01)
     assert shape.bytes_per_token == 8 * 2 * 8 * 128 * 2
     # The window, and what is under way in two steps, of three groups of eight layers.
-    assert shape.bytes_per_sequence == 3 * (math.ceil((1023 + 2048) / 16) + 1) * shape.block_bytes
+    kept = shape.blocks(90_000) - shape.full_groups * math.ceil(90_000 / shape.block_tokens)
+    assert kept == 3 * (math.ceil((1023 + 2048) / 16) + 1)
 
 
 def test_states_are_fixed_and_more_of_them_are_kept_for_prompts_that_begin_alike() -> None:
     shape = kv_shape(MAMBA, SETTINGS)
     alone = kv_shape(MAMBA, replace(SETTINGS, enable_prefix_caching=False))
     assert (shape.state_blocks, alone.state_blocks) == (3, 1)
-    assert shape.bytes_per_sequence == 3 * alone.bytes_per_sequence
+    assert shape.blocks(8192) - alone.blocks(8192) == 2 * shape.state_groups
     assert shape.state_groups == 10, "29 layers in groups of 3, as many as attend"
 
 

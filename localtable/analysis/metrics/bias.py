@@ -76,6 +76,14 @@ def _consistency(sample: Sample) -> Iterator[Figure]:
         yield Figure((label,), ballots.summed(mean(1 - ballots.between_orders, mine)))
 
 
+def _gap(sample: Sample) -> Iterator[Figure]:
+    ballots = Reordered(sample)
+    answer = sample.condition.answer[ballots.debate]
+    gap = ballots.right_under_some_not_all(answer.clip(min=0))
+    for label, mine in ballots.by_round():
+        yield Figure((label,), ballots.summed(mean(gap, mine & (answer >= 0))))
+
+
 def _changed_by_pooling(sample: Sample) -> Iterator[Figure]:
     ballots = Reordered(sample)
     for label, mine in ballots.by_round():
@@ -143,6 +151,16 @@ METRICS = (
         _ORDER,
         "each order",
         (reordered,),
+    ),
+    Metric(
+        "order_gap",
+        "bias",
+        "share",
+        _gap,
+        "accuracy with each ballot's best order − with its worst, of the orders that were asked",
+        f"sensitivity gap; {_ORDER}",
+        "each order",
+        (answers, reordered),
     ),
     Metric(
         "pooling_change_rate",

@@ -75,7 +75,7 @@ def _statistic(compute: Callable[[Floats, Flags], Statistic]) -> Callable[[Sampl
     return figures
 
 
-def _ranked(compute: Callable[[Floats, Flags, Integers], Estimate]) -> Callable[[Sample], Iterator[Figure]]:
+def _estimated(compute: Callable[[Floats, Flags, Integers], Estimate]) -> Callable[[Sample], Iterator[Figure]]:
     def figures(sample: Sample) -> Iterator[Figure]:
         for rows in _rows(sample):
             yield Figure(rows.by, compute(rows.confidence, rows.right, rows.cluster))
@@ -83,13 +83,13 @@ def _ranked(compute: Callable[[Floats, Flags, Integers], Estimate]) -> Callable[
     return figures
 
 
-def _ece(confidence: Floats, right: Flags) -> Statistic:
-    return calibration.ece(confidence, right, calibration.equal_width_edges())
+def _ece(confidence: Floats, right: Flags, cluster: Integers) -> Estimate:
+    return calibration.ece(confidence, right, calibration.equal_width_edges(), cluster)
 
 
-def _ece_equal_mass(confidence: Floats, right: Flags) -> Statistic:
+def _ece_equal_mass(confidence: Floats, right: Flags, cluster: Integers) -> Estimate:
     edges = calibration.equal_mass_edges(confidence) if len(confidence) else calibration.equal_width_edges()
-    return calibration.ece(confidence, right, edges)
+    return calibration.ece(confidence, right, edges, cluster)
 
 
 def _multiclass(sample: Sample) -> Iterator[Figure]:
@@ -131,7 +131,7 @@ METRICS = (
         "ece",
         "calibration",
         "share",
-        _statistic(_ece),
+        _estimated(_ece),
         f"Σ_b n_b/n |accuracy_b − confidence_b|, 15 bins of one width; {_OF}",
         f"Naeini et al. 2015; {_GUO}, eq. 3; too high by chance, which the interval takes off",
         needs=(answers, distributions),
@@ -140,7 +140,7 @@ METRICS = (
         "ece_equal_mass",
         "calibration",
         "share",
-        _statistic(_ece_equal_mass),
+        _estimated(_ece_equal_mass),
         f"the same with 15 bins of as many rows each as ties allow; {_OF}",
         "Nguyen & O'Connor 2015, EMNLP",
         needs=(answers, distributions),
@@ -176,7 +176,7 @@ METRICS = (
         "auroc",
         "calibration",
         "share",
-        _ranked(selective.auroc),
+        _estimated(selective.auroc),
         f"P(a right vote's confidence > a wrong one's), ties half; {_OF}",
         "Hanley & McNeil 1982, Radiology 143:29",
         needs=(answers, distributions),
@@ -185,7 +185,7 @@ METRICS = (
         "aurc",
         "calibration",
         "share",
-        _ranked(selective.aurc),
+        _estimated(selective.aurc),
         f"mean over k of the error rate among the k most confident, ties in every order; {_OF}",
         "Geifman & El-Yaniv 2017, arXiv:1705.08500",
         needs=(answers, distributions),

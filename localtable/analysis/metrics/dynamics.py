@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from localtable.analysis.metrics.metric import (
     Figure,
     Metric,
     answers,
+    distributions,
     finished,
     labelled,
     later_rounds,
@@ -18,6 +20,10 @@ from localtable.analysis.sample import Sample
 
 if TYPE_CHECKING:
     from localtable.analysis.statistics.arrays import Flags, Integers
+
+
+CONFIDENCES = (0.0, 0.5, 0.7, 0.9, 0.99, 1.0)
+"""Edges of what a vote is given: less than all others together, and above 0.99 the tail of a softmax."""
 
 
 class Change(NamedTuple):
@@ -70,6 +76,20 @@ def _vulnerability(sample: Sample) -> Iterator[Figure]:
 def _change_rate(sample: Sample) -> Iterator[Figure]:
     for change in changes(sample):
         yield share(sample, change.voted[0] != change.voted[1], change.held, labelled(change.labels))
+
+
+def _by_confidence(sample: Sample) -> Iterator[Figure]:
+    """Over all later rounds, by what a seat gave its vote in the round before."""
+    import numpy as np
+
+    sure, votes = sample.condition.ballots.confidence[:, :-1, sample.asked], sample.own_votes
+    there = (votes[:, 1:] >= 0) & ~np.isnan(sure)
+    size = (len(votes), there.shape[1] * there.shape[2])
+    changed = (votes[:, 1:] != votes[:, :-1]).reshape(size)
+    for low, high in pairwise(CONFIDENCES):
+        mine = there & (sure > low) & (sure <= high)
+        by = {"confidence": f"{low:g} to {high:g}"}
+        yield share(sample, changed, mine.reshape(size), (by,), undefined="no vote was given as much, and no more")
 
 
 def _net_flips(sample: Sample) -> Iterator[Figure]:
@@ -185,6 +205,15 @@ METRICS = (
         f"P(a_t+1 ≠ a_t); {EVERY_ROUND}",
         _FLIPS,
         needs=(later_rounds,),
+    ),
+    Metric(
+        "change_by_confidence",
+        "dynamics",
+        "share",
+        _by_confidence,
+        "P(a_t+1 ≠ a_t | the probability that the seat gave a_t lies in a bin), over all later rounds",
+        "uncertainty and conformity: arXiv:2410.12428",
+        needs=(later_rounds, distributions),
     ),
     Metric(
         "net_flips",

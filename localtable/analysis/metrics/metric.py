@@ -24,6 +24,7 @@ Unit = Literal[
     "seats",
     "correct",
     "seconds",
+    "hours",
     "debates per hour",
     "tokens per second",
     "1",

@@ -10,10 +10,12 @@ from localtable.analysis.metrics.metric import (
     Figure,
     Metric,
     answers,
+    labelled,
     share,
     share_by_round,
 )
 from localtable.analysis.sample import Sample
+from localtable.analysis.statistics.repeats import variance_parts
 
 if TYPE_CHECKING:
     from localtable.analysis.statistics.arrays import Floats
@@ -80,6 +82,20 @@ def _recovery(sample: Sample) -> Iterator[Figure]:
 def _loss(sample: Sample) -> Iterator[Figure]:
     first, last, judged = _panel(sample, "first"), _panel(sample, "last"), sample.whole & sample.answered
     yield share(sample, first * (1 - last) * judged, first * judged, undefined=NEVER_RIGHT)
+
+
+def _variance(sample: Sample) -> Iterator[Figure]:
+    import numpy as np
+
+    question = sample.condition.question.astype(np.int64)
+    of_question = np.zeros(int(question.max(initial=-1)) + 1, np.int64)
+    of_question[question] = sample.cluster
+    for taken in sample.rounds:
+        right, judged = sample.at(sample.panel_right, taken.place), taken.present & sample.answered
+        parts = variance_parts(right, judged, question, len(of_question))
+        for name, statistic in parts._asdict().items():
+            by = labelled(taken.labels, {"part": name})
+            yield Figure(by, statistic.by_cluster(of_question, sample.num_clusters))
 
 
 _PEERS = "Choi et al. 2025, arXiv:2508.17536"
@@ -194,5 +210,16 @@ METRICS = (
         needs=(answers,),
         by_seat=False,
         splits=("agreement",),
+    ),
+    Metric(
+        "accuracy_variance",
+        "outcome",
+        "1",
+        _variance,
+        "of 1[m_t = y]: `between` questions, and `within` them over repeats; n questions, each held K times, give"
+        " majority_accuracy the variance (between + within ÷ K) ÷ n",
+        "Miller 2024, arXiv:2411.00640",
+        needs=(answers,),
+        by_seat=False,
     ),
 )

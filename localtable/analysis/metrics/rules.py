@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from localtable.analysis.metrics.metric import Figure, Metric, answers, finished, labelled
@@ -22,7 +23,7 @@ class _Tallied(NamedTuple):
 
 
 def _tallied(sample: Sample, round_number: int | None) -> _Tallied:
-    """A round's scores; five metrics ask for them one after the other."""
+    """A round's scores; six metrics ask for them one after the other."""
     import numpy as np
 
     key = ("tallied", round_number)
@@ -49,7 +50,8 @@ def _of(name: str) -> Callable[[Sample], Iterator[Figure]]:
             tallied = _tallied(sample, _round_number(taken))
             for rule, scores in tallied.scores.items():
                 scored: Scored = getattr(scores, name)
-                statistic = mean(scored.values, scored.over).by_cluster(tallied.cluster, sample.num_clusters)
+                high = 1.0 if scored.bounded else inf
+                statistic = mean(scored.values, scored.over, high=high).by_cluster(tallied.cluster, sample.num_clusters)
                 yield Figure(labelled(taken.labels, {"rule": rule}), statistic)
 
     return figures
@@ -63,7 +65,7 @@ METRICS = (
         "rules",
         "share",
         _of("decision_rate"),
-        "debates that the rule decides ÷ debates",
+        "debates that the rule decides ÷ debates; of `condorcet`: debates that have a Condorcet winner",
         _SOURCE,
         needs=(finished,),
         by_seat=False,
@@ -96,6 +98,16 @@ METRICS = (
         "the same, debates without a decision left out",
         _SOURCE,
         needs=(answers,),
+        by_seat=False,
+    ),
+    Metric(
+        "rule_margin",
+        "rules",
+        "1",
+        _of("margin"),
+        "mean lead of the winner where the rule decides, in the rule's own unit",
+        _SOURCE,
+        needs=(finished,),
         by_seat=False,
     ),
     Metric(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from localtable.analysis.metrics.metric import (
     EVERYTHING,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from localtable.analysis.statistics.arrays import Flags, Integers, Numbers
 
 NO_MODE = "no seat differed from a single mode of the others"
+NEVER_DIFFERED = "no two seats ever differed"
 
 
 @dataclass(frozen=True)
@@ -79,15 +80,22 @@ class Meeting:
         return found
 
     def shares(
-        self, numerators: Numbers, denominators: Numbers, by: By = EVERYTHING, *, undefined: str | None = None
+        self,
+        numerators: Numbers,
+        denominators: Numbers,
+        by: By = EVERYTHING,
+        *,
+        low: float = 0.0,
+        undefined: str | None = None,
     ) -> Iterator[Figure]:
         """[debates, later rounds, seats] → by round, and over all of them."""
         size = numerators.shape
         for place in range(size[1]):
             here = (numerators[:, place], denominators[:, place])
-            yield share(self.sample, *here, labelled((place + 2,), by), undefined=undefined)
+            yield share(self.sample, *here, labelled((place + 2,), by), low=low, undefined=undefined)
         flat = (size[0], size[1] * size[2])
-        yield share(self.sample, numerators.reshape(flat), denominators.reshape(flat), (by,), undefined=undefined)
+        above, below = numerators.reshape(flat), denominators.reshape(flat)
+        yield share(self.sample, above, below, (by,), low=low, undefined=undefined)
 
 
 def _modal_adoption(sample: Sample) -> Iterator[Figure]:
@@ -109,25 +117,45 @@ def _independence(sample: Sample) -> Iterator[Figure]:
     )
 
 
-def _pairs(sample: Sample, *, kept: bool) -> Iterator[Figure]:
-    """Over ordered pairs of a seat and a peer that differ."""
+class Pairs(NamedTuple):
+    """Ordered pairs of a seat and a peer that had voted otherwise, [debates, later rounds, seats] how many."""
+
+    met: Integers
+    adopted: Integers
+    """The seat now votes as the peer had."""
+    kept: Integers
+    """The seat votes as it had itself."""
+
+
+def differing_pairs(meeting: Meeting) -> Pairs:
+    """What seats did with peers that differed from them."""
     import numpy as np
 
-    meeting = Meeting(sample)
-    pairs, moved = np.zeros(meeting.before.shape, int), np.zeros(meeting.before.shape, int)
+    met, adopted, kept = (np.zeros(meeting.before.shape, int) for _ in range(3))
     for peer in range(meeting.before.shape[2]):
         apart = meeting.differs_from(peer)
-        pairs += apart
-        moved += apart & ((meeting.after == meeting.before) if kept else meeting.adopts(peer))
-    yield from meeting.shares(moved, pairs, undefined="no two seats ever differed")
+        met += apart
+        adopted += apart & meeting.adopts(peer)
+        kept += apart & (meeting.after == meeting.before)
+    return Pairs(met, adopted, kept)
 
 
 def _conformity(sample: Sample) -> Iterator[Figure]:
-    return _pairs(sample, kept=False)
+    meeting = Meeting(sample)
+    pairs = differing_pairs(meeting)
+    return meeting.shares(pairs.adopted, pairs.met, undefined=NEVER_DIFFERED)
 
 
 def _obstinacy(sample: Sample) -> Iterator[Figure]:
-    return _pairs(sample, kept=True)
+    meeting = Meeting(sample)
+    pairs = differing_pairs(meeting)
+    return meeting.shares(pairs.kept, pairs.met, undefined=NEVER_DIFFERED)
+
+
+def _conformity_gap(sample: Sample) -> Iterator[Figure]:
+    meeting = Meeting(sample)
+    pairs = differing_pairs(meeting)
+    return meeting.shares(pairs.adopted - pairs.kept, pairs.met, low=-1.0, undefined=NEVER_DIFFERED)
 
 
 def _persuasion(sample: Sample) -> Iterator[Figure]:
@@ -178,29 +206,13 @@ def _named_adopted(sample: Sample) -> Iterator[Figure]:
     yield from meeting.shares(meeting.after == said, named, undefined="no seat that changed named a peer")
 
 
-def _seat_value(sample: Sample) -> Iterator[Figure]:
-    import numpy as np
-
-    for place in np.flatnonzero(sample.asked & sample.counting).tolist():
-        others = sample.counting & (np.arange(len(sample.counting)) != place)
-        without = sample.weight_of_answer(sample.shares_of_first(sample.count_votes(others)))
-        for taken in sample.rounds:
-            gained = sample.at(sample.panel_right - without, taken.place)
-            by = labelled(taken.labels, {"seat": sample.condition.seats[place].name})
-            yield share(sample, gained, taken.present & sample.answered, by, low=-1.0)
-
-
 def _some_confederates(sample: Sample) -> str | None:
     if all(seat.is_model for seat in sample.condition.seats):
         return "no seat is played by a script"
     return later_rounds(sample)
 
 
-def _two_counting(sample: Sample) -> str | None:
-    return None if sample.counting.sum() > 1 else "one seat decides: without it nothing is left"
-
-
-_CONFORMITY = "arXiv:2510.07517; docs/analysis.md"
+_CONFORMITY = "Choi, Zhu & Li 2026, arXiv:2510.07517; docs/analysis.md"
 _ADOPTION = "arXiv:2605.00914"
 
 METRICS = (
@@ -241,6 +253,15 @@ METRICS = (
         needs=(peers,),
     ),
     Metric(
+        "conformity_gap",
+        "social",
+        "difference of shares",
+        _conformity_gap,
+        "conformity − obstinacy; under names − without them it is the Identity Bias Coefficient (IBC)",
+        _CONFORMITY,
+        needs=(peers,),
+    ),
+    Metric(
         "persuasion",
         "social",
         "share",
@@ -276,15 +297,5 @@ METRICS = (
         "P(a_i,t+1 = a_jt | changed, and j is named)",
         "what the seat says, not what moved it: docs/analysis.md",
         needs=(peers,),
-    ),
-    Metric(
-        "seat_value",
-        "social",
-        "difference of shares",
-        _seat_value,
-        "majority_accuracy − that of the panel without the seat",
-        "leave-one-out; docs/analysis.md",
-        needs=(answers, _two_counting),
-        by_seat=False,
     ),
 )

@@ -25,7 +25,7 @@ class SpeedFigure(NamedTuple):
 
 
 def speed_figures(facts: RunFacts) -> Iterator[SpeedFigure]:
-    """Seconds by what they went into, debates an hour, tokens a second."""
+    """Seconds by what they went into, hours of devices, debates an hour, tokens a second."""
     finished = sum(condition.finished for condition in facts.conditions)
     total, generating = facts.seconds["total"], facts.seconds["generating"]
 
@@ -35,6 +35,7 @@ def speed_figures(facts: RunFacts) -> Iterator[SpeedFigure]:
 
     for part, seconds in facts.seconds.items():
         yield figure("seconds", seconds if total > 0 else None, {"part": part})
+    yield figure("device_hours", facts.device_seconds / HOUR_S if facts.device_seconds > 0 else None, {})
     yield figure("debates_per_hour", finished / total * HOUR_S if total > 0 else None, {})
     rate = facts.completion_tokens / generating if generating > 0 else None
     yield figure("generated_tokens_per_second", rate, {})
@@ -55,6 +56,16 @@ METRICS = (
         _of_the_run,
         "wall time of all sessions: total = generating + loading + outside_engines",
         _TOTALS,
+        "none",
+        scope="run",
+    ),
+    Metric(
+        "device_hours",
+        "efficiency",
+        "hours",
+        _of_the_run,
+        "Σ over sessions of their hours × the devices that engines sat on: GPU-hours, where devices are GPUs",
+        "docs/store.md, timeline",
         "none",
         scope="run",
     ),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from localtable.analysis.rules.tally import Estimate, Tally
 from localtable.analysis.statistics.calibration import NEARLY_CERTAIN
+from localtable.analysis.words import listed
 
 
 def notes(tally: Tally) -> list[str]:
@@ -45,7 +46,7 @@ def _answers(tally: Tally) -> Iterator[str]:
         if any(estimate.n and estimate.low is None for estimate in (result.accuracy, result.accuracy_decided))
     ]
     if without:
-        named = "any rule" if len(without) == len(tally.results) > 1 else _listed(without)
+        named = "any rule" if len(without) == len(tally.results) > 1 else listed(without)
         yield (
             f"no interval for what is right by {named}: ties are shared, or several debates have one"
             " question, and Wilson's holds for neither"
@@ -59,7 +60,7 @@ def _figures(tally: Tally) -> Iterator[str]:
         yield "no tallied debate has a Condorcet winner: no rule's Condorcet efficiency can be computed"
     nothing = [result.chosen.text for result in tally.results if result.decision_rate.value == 0]
     if nothing:
-        yield f"{_listed(nothing)} decided nothing: no margin, and nothing right of what was decided"
+        yield f"{listed(nothing)} decided nothing: no margin, and nothing right of what was decided"
 
 
 def _ballots(tally: Tally) -> Iterator[str]:
@@ -82,7 +83,3 @@ def _ballots(tally: Tally) -> Iterator[str]:
 
 def _has(estimate: Estimate) -> bool:
     return bool(estimate.n and estimate.value)
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -24,7 +24,6 @@ _RESAMPLES = f"with t tails, {NUM_RESAMPLES} resamples of questions"
 BOOTSTRAP_METHODS: Mapping[Interval, str] = {
     "bca": f"cluster bootstrap, BCa {_RESAMPLES} (Efron 1987; Hesterberg 2015)",
     "percentile": f"cluster bootstrap, percentile {_RESAMPLES} (Hesterberg 2015)",
-    "basic": f"cluster bootstrap, basic {_RESAMPLES} (Davison & Hinkley 1997, eq. 5.6; Hesterberg 2015)",
 }
 JACKKNIFE_METHOD = "jackknife over questions, Student's t (Efron & Tibshirani 1993, eq. 11.5)"
 
@@ -131,11 +130,12 @@ class Resampled:
         import numpy as np
         from scipy.special import ndtr
 
-        value, n, interval = float(self.values[place]), int(self.num_present[place]), self.statistics[place].interval
+        n = int(self.num_present[place])
         reach = math.sqrt(n / (n - 1)) * t_quantile(tail, n - 1)
-        levels = self._accelerated(place, reach) if interval == "bca" else ndtr([-reach, reach])
+        skewed = self.statistics[place].interval == "bca"
+        levels = self._accelerated(place, reach) if skewed else ndtr([-reach, reach])
         low, high = np.quantile(self.replicates[place, : self.num_defined[place]], levels, method="weibull").tolist()
-        return (2 * value - high, 2 * value - low) if interval == "basic" else (low, high)
+        return low, high
 
     def _accelerated(self, place: int, reach: float) -> tuple[float, float]:
         """Levels corrected for bias and skewness: Efron & Tibshirani 1993, eq. 14.10 and 14.14."""

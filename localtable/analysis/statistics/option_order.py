@@ -11,6 +11,8 @@ from localtable.analysis.statistics.statistic import Statistic, mean
 if TYPE_CHECKING:
     from localtable.analysis.statistics.arrays import Floats, Integers
 
+ROUNDING = 1e-9
+"""What sums of thirds and the like come to where they are 0: a question's residues are otherwise 1/k or more."""
 CHI_SQUARE_METHOD = "chi-square score test of slots, covariance between questions (Rao & Scott 1981; Boos 1992)"
 
 
@@ -97,6 +99,7 @@ def slot_chi_square(chosen: Integers, num_slots: Integers, clusters: Integers) -
     residuals = (chosen[:, None] == slots) - (slots < num_slots[:, None]) / num_slots[:, None]
     by_question = np.zeros((n, len(slots)))
     np.add.at(by_question, places, residuals)
+    by_question[abs(by_question) < ROUNDING] = 0.0
     if n <= len(slots):
         return PValue(None, n, CHI_SQUARE_METHOD, reason=f"{n} questions are too few for {len(slots)} slots")
     total = by_question.sum(axis=0)

@@ -66,24 +66,6 @@ def aurc(confidences: Floats, correct: Flags, clusters: Integers) -> Estimate:
     return linearized(value, influence, clusters[order], _fewest(correct, clusters))
 
 
-def risk_coverage(confidences: Floats, correct: Flags) -> tuple[Floats, Floats]:
-    """The curve itself: error rate among the most confident rows, by the share of rows that are answered.
-
-    Args:
-        confidences: [rows] all present, at least one.
-        correct: [rows]
-
-    Returns:
-        Coverages, ascending, 1 the last, and risks: both [distinct confidences].
-    """
-    import numpy as np
-
-    order = np.argsort(-confidences, kind="stable")
-    ends = np.flatnonzero(np.diff(confidences[order], append=-np.inf))
-    counts = ends + 1
-    return counts / len(order), np.cumsum(~correct[order])[ends] / counts
-
-
 def _risk_by_rank(confidences: Floats, wrong: Flags) -> Floats:
     """[rows, most confident first] errors, each tie's spread over its rows: what any order of them gives on average."""
     import numpy as np

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 NO_CASE = "no question has a case of this"
 
-Interval = Literal["bca", "percentile", "basic"]
-"""How resamples become an interval: skewed figures, symmetric ones, and those that resampling shifts."""
+Interval = Literal["bca", "percentile"]
+"""How resamples become an interval: of skewed figures, and of symmetric ones."""
 
 
 @dataclass(frozen=True, slots=True)

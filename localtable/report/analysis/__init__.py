@@ -1,6 +1,6 @@
-"""An analysis on a terminal: in the order in which it should be read, validity first, what can't be shown last."""
+"""An analysis in the order in which it should be read, validity first, what can't be shown last."""
 
 from localtable.report.analysis.explain import print_explanation
-from localtable.report.analysis.page import print_analysis
+from localtable.report.analysis.page import print_analysis, put_analysis
 
-__all__ = ["print_analysis", "print_explanation"]
+__all__ = ["print_analysis", "print_explanation", "put_analysis"]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
-
 from localtable.analysis.findings import Analysis, Finding
 from localtable.report.analysis.figures import NOTHING, Figures, bounds, value, with_bounds
-from localtable.report.analysis.tables import Row, heading, line, print_by_round, print_rows
+from localtable.report.analysis.sheet import Row, Sheet
 
 _BY_ROUND = (
     ("single seats right", "individual_accuracy"),
@@ -44,20 +42,19 @@ _WHOLE: Sequence[tuple[str, str, Mapping[str, int | str]]] = (
 )
 
 
-def print_changes(analysis: Analysis, figures: Figures, condition: str, console: Console) -> None:
+def print_changes(analysis: Analysis, figures: Figures, condition: str, sheet: Sheet) -> None:
     """Round by round, over the whole debate, by model and by how the first votes stood."""
     rounds = rounds_of(analysis, figures, condition)
     if not rounds:
         return
-    heading(f"What changed ({condition})", console)
-    print_by_round(
+    sheet.heading(f"What changed ({condition})")
+    sheet.by_round(
         [
             Row(label, [with_bounds(figures.find(name, condition=condition, round=number)) for number in rounds])
             for label, name in _BY_ROUND
             if figures.some((name,), condition=condition)
         ],
         rounds,
-        console,
     )
     print_found(
         [
@@ -65,10 +62,10 @@ def print_changes(analysis: Analysis, figures: Figures, condition: str, console:
             for label, name, by in _WHOLE
             if (finding := figures.find(name, condition=condition, **by)) is not None
         ],
-        console,
+        sheet,
     )
     for dimension in ("model", "agreement"):
-        _print_split(figures, condition, dimension, console)
+        _print_split(figures, condition, dimension, sheet)
 
 
 def rounds_of(analysis: Analysis, figures: Figures, condition: str) -> list[int]:
@@ -78,7 +75,7 @@ def rounds_of(analysis: Analysis, figures: Figures, condition: str) -> list[int]
     return [n for n in range(1, facts.panel.rounds + 1) if figures.some(names, condition=condition, round=n)]
 
 
-def print_found(found: Sequence[tuple[str, Finding]], console: Console) -> None:
+def print_found(found: Sequence[tuple[str, Finding]], sheet: Sheet) -> None:
     """A line for each figure that has a value: value, interval, questions, verdict."""
     rows = [
         Row(
@@ -94,10 +91,10 @@ def print_found(found: Sequence[tuple[str, Finding]], console: Console) -> None:
         if finding.estimate.value is not None
     ]
     if rows:
-        print_rows(["", "", "95 %", "n", ""], rows, console)
+        sheet.rows(["", "", "95 %", "n", ""], rows)
 
 
-def _print_split(figures: Figures, condition: str, dimension: str, console: Console) -> None:
+def _print_split(figures: Figures, condition: str, dimension: str, sheet: Sheet) -> None:
     """Single seats by model, the panel by initial agreement."""
     names = {"model": ("individual_accuracy",), "agreement": ("majority_accuracy", "debate_gain")}[dimension]
     labels = {
@@ -113,6 +110,6 @@ def _print_split(figures: Figures, condition: str, dimension: str, console: Cons
         gain = figures.find("debate_gain", **of) if dimension == "agreement" else None
         rows.append(Row(label, [f"{finding.estimate.n:,}", *cells, NOTHING if gain is None else with_bounds(gain)]))
     title = {"model": "single seats", "agreement": "majority"}[dimension]
-    print_rows([title, "n", "first", "last", "gain"], rows, console)
+    sheet.rows([title, "n", "first", "last", "gain"], rows)
     if dimension == "agreement":
-        line("4:2 has four first votes for one option and two for another.", console, dim=True)
+        sheet.line("4:2 has four first votes for one option and two for another.", dim=True)

@@ -2,67 +2,139 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from rich.console import Console
+from collections.abc import Mapping, Sequence
 
 from localtable.analysis.findings import Analysis, Comparison
+from localtable.analysis.notes import NOT_TESTED
 from localtable.report.analysis.figures import NOTHING, Figures, bounds, number, value, with_bounds
-from localtable.report.analysis.tables import Row, heading, line, print_rows
+from localtable.report.analysis.sheet import Row, Sheet
 
 POINTS = "difference of shares"
 MOST = 12
 """Exploratory comparisons that are shown."""
+SIGNIFICANT, STAR = 0.05, "*"
+PRIMARY = "Primary comparisons (p adjusted by Holm)"
+EXPLORATORY = "Exploratory comparisons (p adjusted by Benjamini and Hochberg)"
+_SHORT: Mapping[str, str] = {
+    "majority_accuracy": "majority",
+    "individual_accuracy": "single",
+    "unanimity_rate": "agree",
+    "change_rate": "changed",
+    "martingale_drift": "drift",
+    "correction_rate": "w → r",
+    "vulnerability": "r → w",
+}
+"""What a metric that conditions are compared by is called in a column."""
 
 
-def print_controls(analysis: Analysis, figures: Figures, condition: str, console: Console) -> None:
+def print_controls(analysis: Analysis, figures: Figures, condition: str, sheet: Sheet) -> None:
     """A line for each condition that belongs to this debate, then the tests."""
     mine = [c.name for c in analysis.facts.conditions if c.debate == condition and c.name in analysis.asked.conditions]
     if not figures.some(("tokens_per_question",), condition=condition):
         return
-    heading(f"Controls and cost ({condition})", console)
-    _print_conditions(figures, mine, console)
+    sheet.heading(f"Controls and cost ({condition})")
+    _print_conditions(figures, mine, sheet)
     saved = figures.find("early_stop_savings", condition=condition, tokens="total")
     lost = figures.find("early_stop_regret", condition=condition)
     if saved is not None and saved.estimate.value is not None:
         points = (
             f", and cost {with_bounds(lost)} points" if lost is not None and lost.estimate.value is not None else ""
         )
-        line(f"Ending at the first unanimous round would save {with_bounds(saved)} % of tokens{points}.", console)
-    _print_families([test for test in analysis.tests if test.condition in mine], console)
+        sheet.line(f"Ending at the first unanimous round would save {with_bounds(saved)} % of tokens{points}.")
+    _print_families([test for test in analysis.tests if test.condition in mine], sheet)
 
 
-def _print_conditions(figures: Figures, conditions: Sequence[str], console: Console) -> None:
-    print_rows(
+def _print_conditions(figures: Figures, conditions: Sequence[str], sheet: Sheet) -> None:
+    sheet.rows(
         ["", "majority", "single", "drift", "changed", "generated", "tokens"],
         [Row(name, _cells(figures, name)) for name in conditions],
-        console,
     )
-    line(
+    sheet.line(
         "majority, single: right in the last round; drift, changed: last round against round 1; tokens: of a question,"
         " generated ones, and with those of prompts.",
-        console,
         dim=True,
     )
 
 
-def print_factors(analysis: Analysis, figures: Figures, console: Console) -> None:
-    """A sweep's variants, and its factors: level against level over all variants that differ in nothing else."""
-    variants = [c.name for c in analysis.facts.conditions if c.is_debate and c.name in analysis.asked.conditions]
+def print_answer(analysis: Analysis, sheet: Sheet) -> None:
+    """What a sweep was made for, before anything else is said; nothing of a plain suite, which has a page's order."""
+    sweep = analysis.facts.run.sweep
+    if sweep is None:
+        return
+    sheet.heading("What the sweep is for")
+    if not sweep["primary"]:
+        sheet.line("It names no primary comparison: all that follows is exploratory.")
+    _print_tests([test for test in analysis.tests if test.family == "primary"], PRIMARY, sheet)
+    for note in analysis.notes:
+        if note.startswith(NOT_TESTED):
+            sheet.line(f"{note[:1].upper()}{note[1:]}.")
+
+
+def print_factors(analysis: Analysis, figures: Figures, sheet: Sheet) -> None:
+    """A sweep's factors, level against level over all variants that differ in nothing else; then its variants."""
+    variants = [name for name in _debates(analysis) if name in analysis.asked.conditions]
     if len(variants) < 2:
         return
-    heading("Variants and factors", console)
-    _print_conditions(figures, variants, console)
-    _print_families([test for test in analysis.tests if not test.condition], console)
-    line(f"What follows is of {variants[0]}; of another variant: --condition NAME.", console)
+    sheet.heading("Factors")
+    of_factors = [test for test in analysis.tests if not test.condition]
+    _print_differences(of_factors, sheet)
+    _print_tests([test for test in of_factors if test.family == "exploratory"], EXPLORATORY, sheet)
+    sheet.heading("Variants")
+    _print_conditions(figures, variants, sheet)
+    first = next(
+        row.name for row, c in zip(analysis.facts.run.variants, _debates(analysis), strict=True) if c in variants
+    )
+    sheet.line(f"What follows is of {variants[0]}; of another variant: --condition and its name, as {first!r}.")
 
 
-def _print_families(tests: Sequence[Comparison], console: Console) -> None:
-    for family, title in (
-        ("primary", "Primary comparisons (p adjusted by Holm)"),
-        ("exploratory", "Exploratory comparisons (p adjusted by Benjamini and Hochberg)"),
-    ):
-        _print_tests([test for test in tests if test.family == family], title, console)
+def _debates(analysis: Analysis) -> list[str]:
+    """In the order of a sweep's variants."""
+    return [c.name for c in analysis.facts.conditions if c.is_debate]
+
+
+def _print_differences(tests: Sequence[Comparison], sheet: Sheet) -> None:
+    """All differences of levels at a glance: a row for each two levels, a column for each metric."""
+    found: list[dict[str, Comparison]] = []
+    for test in tests:
+        same = next((of for of in found if _same_levels(test, next(iter(of.values())))), None)
+        if same is None:
+            found.append({test.metric: test})
+        else:
+            same[test.metric] = test
+    rows = []
+    for of_metric in found:
+        first = next(iter(of_metric.values()))
+        cells = [_difference(of_metric.get(metric), first) for metric in _SHORT]
+        rows.append(Row(f"{first.first} − {first.second}", cells))
+    if rows:
+        sheet.rows(["points", *_SHORT.values()], rows)
+        sheet.line(
+            "majority, single: that are right; agree: all seats do; w → r: of seats that were wrong, those that are"
+            f" right in the end; r → w: the other way. {STAR}: adjusted p below 5 %.",
+            dim=True,
+        )
+
+
+def _same_levels(one: Comparison, other: Comparison) -> bool:
+    """Whether they compare the same two; primary ones may do it the other way round: `tally hidden − shown`."""
+    if (one.first, one.second) == (other.first, other.second):
+        return True
+    factors = one.first.removesuffix(f" {other.second}"), other.first.removesuffix(f" {one.second}")
+    return factors[0] == factors[1] and factors != (one.first, other.first)
+
+
+def _difference(test: Comparison | None, like: Comparison) -> str:
+    """In points, as the levels stand in the row's first comparison."""
+    if test is None or test.estimate.value is None:
+        return NOTHING
+    star = STAR if test.p_adjusted is not None and test.p_adjusted < SIGNIFICANT else ""
+    sign = 1 if test.second == like.second else -1
+    return f"{number(sign * test.estimate.value, POINTS)}{star}"
+
+
+def _print_families(tests: Sequence[Comparison], sheet: Sheet) -> None:
+    for family, title in (("primary", PRIMARY), ("exploratory", EXPLORATORY)):
+        _print_tests([test for test in tests if test.family == family], title, sheet)
 
 
 def _cells(figures: Figures, name: str) -> list[str]:
@@ -77,7 +149,7 @@ def _cells(figures: Figures, name: str) -> list[str]:
     ]
 
 
-def _print_tests(tests: Sequence[Comparison], title: str, console: Console) -> None:
+def _print_tests(tests: Sequence[Comparison], title: str, sheet: Sheet) -> None:
     shown = tests if len(tests) <= MOST else sorted(tests, key=lambda test: (test.p.p is None, test.p.p))[:MOST]
     rows = [
         Row(
@@ -95,10 +167,10 @@ def _print_tests(tests: Sequence[Comparison], title: str, console: Console) -> N
         if test.estimate.value is not None
     ]
     if rows:
-        line(title, console)
-        print_rows(["", "points", "95 %", "p", "adjusted", "detectable", ""], rows, console)
+        sheet.line(title)
+        sheet.rows(["", "points", "95 %", "p", "adjusted", "detectable", ""], rows)
     if len(shown) < len(tests):
-        line(f"The {MOST} with the smallest p; {len(tests) - MOST} more: --json, --csv.", console, dim=True)
+        sheet.line(f"The {MOST} with the smallest p; {len(tests) - MOST} more: --json, --csv.", dim=True)
 
 
 def _label(test: Comparison) -> str:
@@ -114,16 +186,20 @@ def _p(p: float | None) -> str:
     return "<0.001" if p < 0.0005 else f"{p:.3f}"
 
 
-def print_limits(analysis: Analysis, console: Console) -> None:
+def print_limits(analysis: Analysis, sheet: Sheet) -> None:
     """The differences that the primary tests would have missed."""
-    primary = [test for test in analysis.tests if test.family == "primary" and test.detectable is not None]
-    heading("What the data can't show", console)
+    primary = [test for test in analysis.tests if test.family == "primary"]
+    sheet.heading("What the data can't show")
     for test in primary:
-        assert test.detectable is not None
-        line(
-            f"{test.name}: of true differences of {test.detectable * 100:.1f} points one in five would be missed, of"
-            f" smaller ones more (n = {test.estimate.n:,}).",
-            console,
-        )
+        n = f"n = {test.estimate.n:,}"
+        if test.estimate.value is None:
+            sheet.line(f"{test.name}: no figure: {test.estimate.reason}.")
+        elif test.detectable is None:
+            sheet.line(f"{test.name}: no question differs, so that nothing says what could have been found ({n}).")
+        else:
+            sheet.line(
+                f"{test.name}: of true differences of {test.detectable * 100:.1f} points one in five would be missed,"
+                f" of smaller ones more ({n}).",
+            )
     if not primary:
-        line("No primary comparison could be made.", console)
+        sheet.line("No primary comparison could be made.")

@@ -10,8 +10,7 @@ from rich.text import Text
 from localtable.analysis.findings import Analysis
 from localtable.analysis.metrics.metric import Metric
 from localtable.report.analysis.listing import print_findings
-from localtable.report.analysis.page import WIDE
-from localtable.report.analysis.tables import line, plain
+from localtable.report.analysis.terminal_sheet import TerminalSheet, plain, roomy
 
 _BALLOTS = {
     "counting": "the ballot that counts: after the statement, unless the panel says `at: before`",
@@ -25,8 +24,8 @@ _BALLOTS = {
 
 def print_explanation(metric: Metric, analysis: Analysis, console: Console) -> None:
     """Print a metric's definition and all its figures, with what they were computed by."""
-    if not console.is_terminal:
-        console = Console(file=console.file, width=WIDE, highlight=False)
+    console = roomy(console)
+    sheet = TerminalSheet(console)
     findings = [finding for finding in analysis.findings if finding.metric is metric]
     console.print(Text(metric.name, style="bold"))
     for name, text in (
@@ -42,5 +41,5 @@ def print_explanation(metric: Metric, analysis: Analysis, console: Console) -> N
             plain(text), console.width, initial_indent=f"  {name:9} ", subsequent_indent=" " * 12
         ):
             console.print(Text(part))
-    print_findings(findings, console)
-    line("n: units of inference that have a case of it.", console, dim=True)
+    print_findings(findings, sheet)
+    sheet.line("n: units of inference that have a case of it.", dim=True)

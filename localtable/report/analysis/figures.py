@@ -9,7 +9,7 @@ from localtable.analysis.statistics.estimate import Estimate
 
 NOTHING = "–"
 """Where there is no value: the notes say why."""
-_PLACES = {"votes": 2, "rounds": 2, "seats": 2, "correct": 3, "nats": 3, "1": 3, "seconds": 1}
+_PLACES = {"votes": 2, "rounds": 2, "seats": 2, "correct": 3, "nats": 3, "1": 3, "seconds": 1, "hours": 3}
 _WHOLE = ("tokens", "debates per hour", "tokens per second")
 
 
@@ -49,7 +49,7 @@ def number(value: float | None, unit: str) -> str:
     if unit == "share":
         return f"{value * 100:.1f}"
     if unit == "difference of shares":
-        return f"{value * 100:+.1f}"
+        return f"{round(value * 100, 1) + 0.0:+.1f}"  # −0.0 + 0.0 is 0.0
     if unit in _WHOLE:
         return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
     return f"{value:,.{_PLACES[unit]}f}"

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from localtable.analysis.findings import Analysis, Finding
 from localtable.report.analysis.figures import NOTHING, Figures, bounds, value
-from localtable.report.analysis.tables import Row, heading, line, print_rows
+from localtable.report.analysis.sheet import Row, Sheet
 
 _MAIN = (
     ("seats 1st", "individual_accuracy", 1),
@@ -21,14 +19,14 @@ _MAIN = (
 )
 
 
-def print_family(analysis: Analysis, family: str, console: Console) -> None:
+def print_family(analysis: Analysis, family: str, sheet: Sheet) -> None:
     """All figures of a family: value, interval, questions."""
     findings = [finding for finding in analysis.findings if finding.metric.family == family]
-    heading(family.capitalize(), console)
-    print_findings(findings, console)
+    sheet.heading(family.capitalize())
+    print_findings(findings, sheet)
 
 
-def print_findings(findings: list[Finding], console: Console) -> None:
+def print_findings(findings: list[Finding], sheet: Sheet) -> None:
     """A line for each figure; what has no value is there, too, and has its reason behind the table."""
     rows = [
         Row(
@@ -43,10 +41,10 @@ def print_findings(findings: list[Finding], console: Console) -> None:
         for finding in findings
     ]
     if rows:
-        print_rows(["", "value", "95 %", "n", ""], rows, console)
+        sheet.rows(["", "value", "95 %", "n", ""], rows)
 
 
-def print_dimension(figures: Figures, dimension: str, conditions: Sequence[str], console: Console) -> None:
+def print_dimension(figures: Figures, dimension: str, conditions: Sequence[str], sheet: Sheet) -> None:
     """The main figures of each part; `round` has its columns everywhere."""
     if dimension == "round":
         return
@@ -58,15 +56,14 @@ def print_dimension(figures: Figures, dimension: str, conditions: Sequence[str],
         }
         if not parts:
             continue
-        heading(f"By {dimension} ({condition})", console)
+        sheet.heading(f"By {dimension} ({condition})")
         rows = []
         for label, finding in parts.items():
             found = [_part(figures, condition, dimension, label, name, which) for _, name, which in _MAIN]
             rows.append(Row(label, [f"{finding.estimate.n:,}", *found]))
-        print_rows([dimension, "n", *(title for title, *_ in _MAIN)], rows, console)
-        line(
+        sheet.rows([dimension, "n", *(title for title, *_ in _MAIN)], rows)
+        sheet.line(
             "Intervals, every other figure by these parts, and those of the controls: --json, --csv or --family.",
-            console,
             dim=True,
         )
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
-
 from localtable.analysis.findings import Analysis
 from localtable.report.analysis.changes import print_found, rounds_of
 from localtable.report.analysis.figures import NOTHING, Figures, number, value, with_bounds
-from localtable.report.analysis.tables import Row, heading, line, print_by_round, print_rows
+from localtable.report.analysis.sheet import Row, Sheet
 
 By = Mapping[str, int | str]
 
@@ -38,7 +36,7 @@ _CALIBRATION = (
 _RULES = ("rule_accuracy", "rule_decision_rate", "rule_tie_rate", "condorcet_efficiency")
 
 
-def print_agreement(figures: Figures, condition: str, analysis: Analysis, console: Console) -> None:
+def print_agreement(figures: Figures, condition: str, analysis: Analysis, sheet: Sheet) -> None:
     """How much seats agree and err together, by round."""
     rounds = rounds_of(analysis, figures, condition)
     rows = [
@@ -47,11 +45,11 @@ def print_agreement(figures: Figures, condition: str, analysis: Analysis, consol
         if figures.some((name,), condition=condition, **by)
     ]
     if rows:
-        heading(f"Agreement ({condition})", console)
-        print_by_round(rows, rounds, console)
+        sheet.heading(f"Agreement ({condition})")
+        sheet.by_round(rows, rounds)
 
 
-def print_calibration(figures: Figures, condition: str, analysis: Analysis, console: Console) -> None:
+def print_calibration(figures: Figures, condition: str, analysis: Analysis, sheet: Sheet) -> None:
     """Of seats' votes and of the panel's share of votes, by round."""
     rounds = rounds_of(analysis, figures, condition)
     rows = [
@@ -61,17 +59,16 @@ def print_calibration(figures: Figures, condition: str, analysis: Analysis, cons
         if figures.some((name,), condition=condition, of=of)
     ]
     if rows:
-        heading(f"Calibration ({condition})", console)
-        print_by_round(rows, rounds, console)
-        line(
+        sheet.heading(f"Calibration ({condition})")
+        sheet.by_round(rows, rounds)
+        sheet.line(
             "seat: probability of its vote; panel: share of votes, shared first places left out. Of ECE believe the"
             " interval: the value is too high by chance.",
-            console,
             dim=True,
         )
 
 
-def print_bias(figures: Figures, condition: str, console: Console) -> None:
+def print_bias(figures: Figures, condition: str, sheet: Sheet) -> None:
     """What flips with the order of options, which letters and slots are preferred, whether the first speaker leads."""
     of = {"condition": condition}
     wanted: Sequence[tuple[str, str, By]] = [
@@ -88,15 +85,15 @@ def print_bias(figures: Figures, condition: str, console: Console) -> None:
     slots = [f for f in figures.each("slot_bias", "slot", **of) if f.estimate.value is not None]
     if not letters and not any(finding.estimate.value is not None for _, finding in found):
         return
-    heading(f"Bias ({condition})", console)
-    print_found(found, console)
+    sheet.heading(f"Bias ({condition})")
+    print_found(found, sheet)
     for title, findings, key in (
         ("chosen more often than right, points, by letter", letters, "letter"),
         ("chosen more often than by chance, points, by slot", slots, "slot"),
     ):
         if findings:
             cells = ", ".join(f"{finding.by[key]} {value(finding)}" for finding in findings)
-            line(f"{title}: {cells}", console)
+            sheet.line(f"{title}: {cells}")
 
 
 def _own_order(figures: Figures, condition: str) -> By:
@@ -105,18 +102,17 @@ def _own_order(figures: Figures, condition: str) -> By:
     return {"orders": "own"} if several is not None else {"orders": "own", "round": "last"}
 
 
-def print_rules(figures: Figures, condition: str, console: Console) -> None:
+def print_rules(figures: Figures, condition: str, sheet: Sheet) -> None:
     """Every rule on the last round's ballots."""
     of: By = {"condition": condition, "round": "last"}
     rules = [str(finding.by["rule"]) for finding in figures.each("rule_decision_rate", "rule", **of)]
     rows = [Row(rule, _rule_cells(figures, rule, of)) for rule in rules]
     if rows:
-        heading(f"Decision rules on the last round ({condition})", console)
-        print_rows(["", "right", "decides", "ties", "Condorcet"], rows, console)
-        line(
+        sheet.heading(f"Decision rules on the last round ({condition})")
+        sheet.rows(["", "right", "decides", "ties", "Condorcet"], rows)
+        sheet.line(
             "right: a tie counts 1 ÷ winners, no decision is wrong. Condorcet: Condorcet winners that are elected."
             " `localtable tally` has margins and where rules differ.",
-            console,
             dim=True,
         )
 

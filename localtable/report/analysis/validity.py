@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rich.console import Console
-
 from localtable.analysis.findings import Analysis
 from localtable.report.analysis.figures import NOTHING, Figures, value, with_bounds
-from localtable.report.analysis.tables import Row, heading, line, print_by_round, print_rows
+from localtable.report.analysis.sheet import Row, Sheet
 
 _COLUMNS: Mapping[str, str] = {
     "cut": "truncation_rate",
@@ -40,23 +38,23 @@ OFTEN_ZERO = ("cut", "empty", "thinking cut", "letter", "peers cut", "tied")
 """Columns that are left out where all is well."""
 
 
-def print_validity(analysis: Analysis, figures: Figures, mains: Sequence[str], console: Console) -> None:
+def print_validity(analysis: Analysis, figures: Figures, mains: Sequence[str], sheet: Sheet) -> None:
     """Failures, then what of the statements and ballots can't be relied on.
 
     Args:
         analysis: All of it.
         figures: Its figures.
         mains: Conditions that are shown by model and round; the others have a line each.
-        console: Where it goes.
+        sheet: Where it goes.
     """
-    heading("Validity", console)
+    sheet.heading("Validity")
     for condition in analysis.asked.conditions:
         failed = figures.find("failure_rate", condition=condition)
         if failed is not None and failed.estimate.value:
-            line(f"{condition}: {with_bounds(failed)} % of debates failed.", console)
+            sheet.line(f"{condition}: {with_bounds(failed)} % of debates failed.")
     rows = [row for c in analysis.asked.conditions for row in _rows(analysis, figures, c, whole=c not in mains)]
     if not rows:
-        line("Nothing has been said yet.", console)
+        sheet.line("Nothing has been said yet.")
         return
     shown = [
         place
@@ -64,10 +62,10 @@ def print_validity(analysis: Analysis, figures: Figures, mains: Sequence[str], c
         if {row.cells[place] for row in rows} - ({"0.0", NOTHING} if name in OFTEN_ZERO else {NOTHING})
     ]
     columns = [name for place, name in enumerate(_COLUMNS) if place in shown]
-    print_rows(["", *columns], [Row(row.label, [row.cells[place] for place in shown]) for row in rows], console)
-    line("; ".join(f"{name}: {_MEANT[name]}" for name in columns) + ".", console, dim=True)
+    sheet.rows(["", *columns], [Row(row.label, [row.cells[place] for place in shown]) for row in rows])
+    sheet.line("; ".join(f"{name}: {_MEANT[name]}" for name in columns) + ".", dim=True)
     for condition in mains:
-        _print_accuracies(analysis, figures, condition, console)
+        _print_accuracies(analysis, figures, condition, sheet)
 
 
 def _rows(analysis: Analysis, figures: Figures, condition: str, *, whole: bool) -> Iterator[Row]:
@@ -91,7 +89,7 @@ def _cells(figures: Figures, **by: int | str) -> list[str]:
     return [value(figures.find(name, **by)) for name in _COLUMNS.values()]
 
 
-def _print_accuracies(analysis: Analysis, figures: Figures, condition: str, console: Console) -> None:
+def _print_accuracies(analysis: Analysis, figures: Figures, condition: str, sheet: Sheet) -> None:
     rounds = [
         number
         for number in range(1, next(c.panel.rounds for c in analysis.facts.conditions if c.name == condition) + 1)
@@ -104,11 +102,10 @@ def _print_accuracies(analysis: Analysis, figures: Figures, condition: str, cons
         for name, what in (("stated_accuracy", "stated"), ("vote_accuracy", "vote"))
         for invalid, how in (("wrong", "wrong"), ("excluded", "out"))
     ]
-    print_by_round(rows, rounds, console, first=f"right by ({condition})")
-    line(
+    sheet.by_round(rows, rounds, first=f"right by ({condition})")
+    sheet.line(
         "unclear, counted as wrong or left out: a statement that names no option; a vote behind a cut or empty"
         " statement; what a failed debate lacks.",
-        console,
         dim=True,
     )
 

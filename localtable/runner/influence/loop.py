@@ -70,7 +70,7 @@ class Turns:
         return found.token_ids or (), used
 
 
-class ProbeLoop(TurnLoop[Probe]):
+class ProbeLoop(TurnLoop[Probe, Probe]):
     """Measures turns on a pool of engines."""
 
     def __init__(
@@ -143,7 +143,7 @@ class ProbeLoop(TurnLoop[Probe]):
     def _has_new(self, model_id: str) -> bool:
         return bool(self._probes[model_id] or self._groups[model_id])
 
-    def _next_turns(self, model_id: str, num_rows: int) -> list[tuple[TurnAtWork, Request, Probe]] | None:
+    def _next_turns(self, model_id: str, num_rows: int) -> list[tuple[Probe, Request, Probe]] | None:
         probes, groups = self._probes[model_id], self._groups[model_id]
         if not probes:
             if not groups:
@@ -172,7 +172,7 @@ class ProbeLoop(TurnLoop[Probe]):
 
     # ── in ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _finish_turn(self, turn: TurnAtWork, owner: Probe) -> None:
+    def _finish_turn(self, turn: Probe, owner: Probe) -> None:
         vote = owner.draft.vote
         assert vote is not None and vote.distribution is not None
         add_probe(

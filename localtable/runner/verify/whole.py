@@ -13,6 +13,7 @@ from localtable.runner.verify.disagreement import Disagreement
 from localtable.runner.verify.inputs import check_file, check_hashes, check_inputs, check_sessions
 from localtable.runner.verify.replay import Replay
 from localtable.runner.verify.rows import UNREADABLE
+from localtable.runner.verify.summaries import check_summaries
 from localtable.store import Run, Store
 from localtable.store.file import translated
 from localtable.store.reading import hold_still
@@ -60,6 +61,7 @@ def verify_store(store: Store, *, replay: Replay | None = None) -> Iterator[Disa
             endpoints = {card.id for card in cards_of(conditions.values()) if card.endpoint is not None}
             book = LabelBook({session["id"]: session["facts"] for session in sessions}, endpoints)
             yield from check_debates(store, conditions, book, engine=run.engine, replay=replay)
+            yield from check_summaries(store, conditions)
     except StoreError as error:
         yield Disagreement("the file", "a page", error.message, "what was written", "a whole file has")
     except UNREADABLE as error:

@@ -52,12 +52,6 @@ class KvShape:
         """What each further token of a sequence takes."""
         return self.full_groups * self.block_bytes / self.block_tokens
 
-    @property
-    def bytes_per_sequence(self) -> int:
-        """What a sequence takes at most beside that, however long it is."""
-        window = self.window_groups * (_ceil(self.window_tokens, self.window_block_tokens) + self.window_extra_blocks)
-        return (window + self.state_groups * self.state_blocks) * self.block_bytes
-
     def blocks(self, tokens: int) -> int:
         """Of a sequence of so many tokens."""
         window = min(self.window_tokens, tokens)

@@ -8,8 +8,8 @@ debate needs each model in each round and only so many fit side by side.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 
 from localtable.scheduler.simulate.instance import Instance, Turn
@@ -33,8 +33,25 @@ class Bound:
 
 def lower_bound(instance: Instance) -> Bound:
     """The best bound known: of each device, and of the longest debate."""
-    bounds = [device_bound(instance, device) for device in range(len(instance.capacities))]
+    devices = range(len(instance.capacities))
+    bounds = [device_bound(part, device) for part in _alike(instance) for device in devices]
     return max([*bounds, Bound(chain_s(instance))], key=lambda bound: bound.seconds)
+
+
+def _alike(instance: Instance) -> Iterator[Instance]:
+    """Where debates have other models than others: for each set of models those that need all of it, and only it.
+
+    What is left out can only make a run shorter; and in each round of the longest debate every model of the set speaks.
+    """
+    if not instance.panels:
+        yield instance
+        return
+    sets = [frozenset(seats) for seats in instance.panels]
+    for models in dict.fromkeys(sets):
+        mine = [debate for debate, others in enumerate(sets) if models <= others]
+        turns = tuple(instance.turns[debate] for debate in mine)
+        panels = tuple(instance.panels[debate] for debate in mine)
+        yield replace(instance, seats=tuple(sorted(models)), turns=turns, panels=panels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +98,14 @@ class Work:
 def work_of(instance: Instance, number: int) -> Work:
     """A model's least work."""
     model = instance.models[number]
-    rows = min(model.max_num_seqs, instance.seats.count(number) * len(instance.turns))
+    spoken = sum(instance.seats_of(debate).count(number) for debate in range(len(instance.turns)))
+    rows = min(model.max_num_seqs, spoken)
     seconds, tokens = [0.0, 0.0], [0, 0]
     chain = later_chain = 0
-    for debate in instance.turns:
+    for place, debate in enumerate(instance.turns):
         in_a_row: list[int] = []
         for opened in debate:
-            turns = _turns_in(instance, opened, number)
+            turns = _turns_in(instance, place, opened, number)
             is_later = bool(in_a_row)
             said = sum(turn.decode_tokens for turn in turns)
             tokens[is_later] += said
@@ -106,17 +124,17 @@ def work_of(instance: Instance, number: int) -> Work:
     )
 
 
-def _turns_in(instance: Instance, opened: Sequence[Turn], model: int) -> list[Turn]:
-    return [turn for seat, turn in enumerate(opened) if instance.seats[seat] == model]
+def _turns_in(instance: Instance, debate: int, opened: Sequence[Turn], model: int) -> list[Turn]:
+    return [turn for seat, turn in zip(instance.seats_of(debate), opened, strict=True) if seat == model]
 
 
 def chain_s(instance: Instance) -> float:
     """Least seconds of the longest debate: its rounds one after another, in each the busiest device's share of it."""
 
-    def of_round(opened: Sequence[Turn]) -> float:
+    def of_round(debate: int, opened: Sequence[Turn]) -> float:
         by_device = [0.0] * len(instance.capacities)
         for number, model in enumerate(instance.models):
-            turns = _turns_in(instance, opened, number)
+            turns = _turns_in(instance, debate, opened, number)
             if not turns:
                 continue
             tokens = sum(turn.decode_tokens for turn in turns)
@@ -127,7 +145,7 @@ def chain_s(instance: Instance) -> float:
         return max(by_device)
 
     first = min(instance.models[model].first_load_s for model in set(instance.seats))
-    return first + max(sum(map(of_round, debate)) for debate in instance.turns)
+    return first + max(sum(of_round(place, opened) for opened in debate) for place, debate in enumerate(instance.turns))
 
 
 def device_bound(instance: Instance, device: int) -> Bound:

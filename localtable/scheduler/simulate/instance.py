@@ -87,17 +87,25 @@ class Instance:
     turns: tuple[tuple[tuple[Turn, ...], ...], ...]
     """By debate, round and seat."""
     sharing: Sharing = "processor"
+    panels: tuple[tuple[int, ...], ...] = ()
+    """By debate the model of each seat, where debates differ in that; empty: `seats` sit in all of them. `seats` then
+    has every model once."""
 
     @property
     def rounds(self) -> int:
-        return len(self.turns[0])
+        """Of the longest debate."""
+        return max(map(len, self.turns))
+
+    def seats_of(self, debate: int) -> tuple[int, ...]:
+        """The model of each of a debate's seats."""
+        return self.panels[debate] if self.panels else self.seats
 
     @cached_property
     def turns_of(self) -> tuple[tuple[Turn, ...], ...]:
         """All turns, by model."""
         found: list[list[Turn]] = [[] for _ in self.models]
-        for debate in self.turns:
+        for number, debate in enumerate(self.turns):
             for opened in debate:
-                for seat, turn in enumerate(opened):
-                    found[self.seats[seat]].append(turn)
+                for model, turn in zip(self.seats_of(number), opened, strict=True):
+                    found[model].append(turn)
         return tuple(map(tuple, found))

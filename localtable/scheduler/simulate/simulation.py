@@ -67,14 +67,13 @@ class Simulation:
         self._parts: list[dict[Part, float]] = [{} for _ in instance.capacities]
         self._timeline: list[Span] = []
         self._finished: list[Finished] = []
-        self._rounds = instance.rounds
         for debate in range(len(instance.turns)):
             self._open(debate)
 
     def copy(self) -> Simulation:
         """The same moment; neither knows of what the other does from here."""
         other = object.__new__(Simulation)
-        other.instance, other.now, other.left, other._rounds = self.instance, self.now, self.left, self._rounds
+        other.instance, other.now, other.left = self.instance, self.now, self.left
         other.engines = [engine.copy() for engine in self.engines]
         other.outlooks = self.outlooks
         other.changes = [_Change(c.engine, c.devices, c.phases.copy()) for c in self.changes]
@@ -122,19 +121,19 @@ class Simulation:
     def _open(self, debate: int) -> None:
         number = self.open_rounds[debate]
         counts = [0] * len(self.engines)
-        for seat, turn in enumerate(self.instance.turns[debate][number]):
-            model = self.instance.seats[seat]
+        seats = self.instance.seats_of(debate)
+        for seat, (model, turn) in enumerate(zip(seats, self.instance.turns[debate][number], strict=True)):
             counts[model] += 1
             self.engines[model].put(Task(debate, number, seat, turn.prefill_tokens, turn.decode_tokens))
         self.missing[debate] = counts
-        if number + 1 < self._rounds:
+        if self._goes_on(debate, number):
             self.groups[_mask(counts)] += 1
 
     def _finish(self, model: int, task: Task) -> None:
         self._finished.append(Finished(self.now, task.debate, task.round_number, task.seat))
         self.left -= 1
         counts = self.missing[task.debate]
-        goes_on = task.round_number + 1 < self._rounds
+        goes_on = self._goes_on(task.debate, task.round_number)
         counts[model] -= 1
         if not counts[model] and goes_on:
             after = _mask(counts)
@@ -144,6 +143,10 @@ class Simulation:
             else:
                 self.open_rounds[task.debate] += 1
                 self._open(task.debate)
+
+    def _goes_on(self, debate: int, number: int) -> bool:
+        """Whether a round follows."""
+        return number + 1 < len(self.instance.turns[debate])
 
     def _count(self, mask: int, change: int) -> None:
         self.groups[mask] += change

@@ -1,5 +1,23 @@
--- Models may be spoken to at an endpoint, which need not give probabilities: a ballot's distribution can be JSON's null.
+-- A finished debate may be summed up by a model.
 
-ALTER TABLE ballots ADD COLUMN source TEXT NOT NULL DEFAULT 'exact'  -- what the vote was read from, docs/endpoints.md
-    CHECK (source IN ('exact', 'logprobs', 'structured', 'parsed'));
-ALTER TABLE ballots ADD COLUMN listed_mass REAL;  -- of 'logprobs': probability of all listed letters together
+CREATE TABLE summaries (                  -- what a moderator has written of a debate
+    debate INTEGER PRIMARY KEY REFERENCES debates (id),
+    model TEXT NOT NULL,                  -- the moderator's card id
+    summary TEXT NOT NULL,                -- JSON, as in the transcript
+    session INTEGER NOT NULL REFERENCES sessions (id)
+);
+
+CREATE TABLE summary_steps (              -- which generations a summary is made of
+    debate INTEGER NOT NULL REFERENCES summaries (debate),
+    number INTEGER NOT NULL,
+    step TEXT NOT NULL,
+    generation INTEGER NOT NULL REFERENCES generations (id),
+    PRIMARY KEY (debate, number)
+) WITHOUT ROWID;
+
+-- It may be summed up behind the run, too: a session of a kind of its own.
+
+ALTER TABLE sessions ADD COLUMN work TEXT NOT NULL DEFAULT 'run' CHECK (work IN ('run', 'influence', 'summary'));
+UPDATE sessions SET work = kind;
+ALTER TABLE sessions DROP COLUMN kind;
+ALTER TABLE sessions RENAME COLUMN work TO kind;

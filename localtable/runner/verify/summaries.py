@@ -1,0 +1,63 @@
+"""Summaries: every sentence that a moderator wrote, held against the debate's facts once more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from localtable.moderator.checks import check_sentence, ground_of
+from localtable.moderator.facts import find_facts
+from localtable.moderator.templates import from_templates
+from localtable.protocol import Condition, Debate
+from localtable.runner.summarizing import told
+from localtable.runner.transcripts import stored_debate
+from localtable.runner.verify.disagreement import Disagreement, compare
+from localtable.runner.verify.rows import UNREADABLE
+from localtable.store import Store
+from localtable.transcript import summary_from_json
+from localtable.types import Summary
+
+
+def check_summaries(store: Store, conditions: Mapping[int, Condition]) -> Iterator[Disagreement]:
+    """Every stored summary; what it takes from templates must be what they say."""
+    rows = store.query("SELECT debate, model, summary FROM summaries ORDER BY debate")
+    for number, model, text in rows:
+        where = f"the summary of debate {number}"
+        try:
+            row = store.debate(number)
+            if row.condition not in conditions:
+                continue  # reported with the debate
+            yield from compare(where, "state", row.state, "finished", "a summary is of a debate that is")
+            condition, summary = conditions[row.condition], summary_from_json(json.loads(text))
+            yield from compare(where, "model", model, summary.by, "the summary says")
+            measured = stored_debate(store, row, condition)
+            # It may have been written before anything was measured, or behind that.
+            told_of = [told(condition, debate) for debate in (_unmeasured(measured), measured)]
+            yield from _check_sentences(summary, told_of, where)
+        except UNREADABLE as error:
+            yield Disagreement(where, "what is stored", str(error), "values of their kind", "this program writes")
+
+
+def _unmeasured(debate: Debate) -> Debate:
+    rounds = (replace(r, turns=tuple(replace(turn, influence=()) for turn in r.turns)) for r in debate.rounds)
+    return replace(debate, rounds=tuple(rounds))
+
+
+def _check_sentences(summary: Summary, told_of: list[dict[str, Any]], where: str) -> Iterator[Disagreement]:
+    facts = [find_facts(data) for data in told_of]
+    grounds = [ground_of(*pair) for pair in zip(told_of, facts, strict=True)]
+    templates = (from_templates(*pair) for pair in zip(told_of, facts, strict=True))
+    known = {part.sentence for template in templates for part in _parts(template)}
+    for part in _parts(summary):
+        if part.sentence in known:
+            continue
+        checked = [check_sentence(part.sentence, ground) for ground in grounds]
+        if not any(found.holds for found in checked):
+            problem = checked[-1].problems[0]
+            yield Disagreement(where, f"a sentence ({problem.kind})", part.sentence, problem.what, "the facts say that")
+
+
+def _parts(summary: Summary) -> Iterator[Any]:
+    yield from (*summary.text, *summary.arguments, *summary.turning_points)
