@@ -64,6 +64,7 @@ def store_of(folder: Path, debates: int, seats: int, rounds: int, options: int) 
 
 def completed(path: Path) -> Path:
     """The same with questions as long as those of published sets, and with what a session says of itself."""
+    Store.open(path, write=True).close()  # one that was kept may be of an earlier version
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(
             "UPDATE questions SET question = substr(?1 || ' ' || name || '? ' || ?1, 1, 180)", (QUESTION,)
