@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from localtable.errors import ConfigError, LocaltableError
 from localtable.loading import read_text
 from localtable.types import (
+    LETTERS,
     ArgumentSentence,
     Ballot,
     BallotRule,
@@ -88,7 +89,9 @@ def check(data: Any, where: str) -> None:
         raise ConfigError(
             f"{where} is no transcript: {error.message[:200]} (at {place})", hint="See docs/contracts.md."
         )
-    letters = [chr(ord("A") + i) for i in range(len(data["question"]["options"]))]
+    if data["source"] == "run":
+        _check_whole(data, where)
+    letters = list(LETTERS[: len(data["question"]["options"])])
     _check_places(data, letters, where)
     for round_data in data["rounds"]:
         for turn in round_data["turns"]:
@@ -113,25 +116,54 @@ def _check_places(data: Mapping[str, Any], letters: list[str], where: str) -> No
                 hint="Each is of a seat of the panel, and no seat has two.",
             )
     named = {letter for round_ in data["rounds"] for letter in round_["tally"] or ()}
-    named |= {data["question"]["answer"] or "A", *(data["verdict"] or {}).get("options", ())}
+    named |= {data["question"]["answer"], *(data["verdict"] or {}).get("options", ())}
     named |= {argument["option"] for argument in (data.get("summary") or {}).get("arguments", ())}
-    if not named <= set(letters):
+    wrong = named - {None, *letters}
+    if wrong:
         raise ConfigError(
-            f"{where} names option {max(named)}; the options are {letters[0]} to {letters[-1]}",
+            f"{where} names option {max(wrong)}; {_known(letters)}",
             hint="Answer, tallies, verdict and summary name options of the question.",
         )
 
 
+def _known(letters: list[str]) -> str:
+    return f"the options are {letters[0]} to {letters[-1]}" if letters else "there are no options"
+
+
 def _first_error(data: Any) -> ValidationError | None:
-    return next(iter(sorted(_validator().iter_errors(data), key=lambda e: len(e.absolute_path))), None)
+    error = next(iter(sorted(_validator().iter_errors(data), key=lambda e: len(e.absolute_path))), None)
+    return None if error is None else _innermost(error)
+
+
+def _innermost(error: ValidationError) -> ValidationError:
+    """Of what may have one of several forms: the fault inside the form that it comes nearest to."""
+    inner = max(error.context or (), key=lambda e: len(e.absolute_path), default=error)
+    return error if len(inner.absolute_path) <= len(error.absolute_path) else _innermost(inner)
+
+
+MIN_OPTIONS = 2
+
+
+def _check_whole(data: Mapping[str, Any], where: str) -> None:
+    """Hold a run against what only an import may leave open."""
+    if len(data["question"]["options"]) < MIN_OPTIONS:
+        raise ConfigError(
+            f"{where} is no transcript of a run: fewer than {MIN_OPTIONS} options (at question/options)",
+            hint="See docs/contracts.md.",
+        )
+    turns = [turn for round_data in data["rounds"] for turn in round_data["turns"]]
+    missing = [name for name in ("ballot", "truncated") if any(turn[name] is None for turn in turns)]
+    missing += [name for name in ("panel", "verdict") if (data[name] or {}).get("rounds", 0) is None]
+    if missing:
+        raise ConfigError(
+            f"{where} is no transcript of a run: null at {', '.join(missing)}",
+            hint="Only an import may leave that open.",
+        )
 
 
 def _check_ballot(ballot: Mapping[str, Any], letters: list[str], where: str) -> None:
     if ballot["vote"] not in letters:
-        raise ConfigError(
-            f"{where} votes {ballot['vote']}; the options are {letters[0]} to {letters[-1]}",
-            hint="A vote is an option.",
-        )
+        raise ConfigError(f"{where} votes {ballot['vote']}; {_known(letters)}", hint="A vote is an option.")
     distribution = ballot["distribution"]
     if distribution is None:
         return

@@ -572,7 +572,8 @@ class Verdict:
     """Votes in all."""
     agreement: bool
     """Whether the leading option's share reached the panel's."""
-    rounds: int
+    rounds: int | None
+    """None where an import does not say."""
 
 
 TurningPointKind = Literal["decisive", "largest_shift"]
@@ -606,8 +607,8 @@ SUMMARY_STEP = "summary"
 SummaryPart = Literal["text", "arguments", "turning_points"]
 TEMPLATE = "template"
 """Who has written a summary that no model wrote."""
-PAGE = "page"
-"""Who has written a summary that an imported page has of its own."""
+SOURCE = "source"
+"""Who has written that of an imported page, as far as it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -623,7 +624,8 @@ class Sentence:
 class ArgumentSentence:
     """What the strongest statement for an option says, and where it stands."""
 
-    option: Letter
+    option: Letter | None
+    """None where an imported page names none."""
     turn: TurnPlace | None
     """None where an imported page does not say whose it is."""
     sentence: str
@@ -643,16 +645,16 @@ class Summary:
     """A debate in words."""
 
     by: str
-    """A model's id; `template`; `page` for what an imported page says itself."""
+    """A model's id; `template`; `source` for what an imported page says itself."""
     text: tuple[Sentence, ...] = ()
     arguments: tuple[ArgumentSentence, ...] = ()
     turning_points: tuple[TurningPointSentence, ...] = ()
     templated: tuple[SummaryPart, ...] = ()
     """Parts that are written from templates: all of them without a moderator, or where nothing of its own was left."""
-    dropped: int = 0
-    """A moderator's sentences that were not true, or not of the form."""
-    asked_again: int = 0
-    """How many sentences it was asked for once more."""
+    dropped: int | None = 0
+    """A moderator's sentences that were not true, or not of the form; None of a page, which doesn't say."""
+    asked_again: int | None = 0
+    """How many sentences it was asked for once more; None likewise."""
 
 
 @dataclass(frozen=True, slots=True)

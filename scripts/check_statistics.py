@@ -344,10 +344,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="200 studies of 50 and 100 questions at three p")
     parser.add_argument("--studies", type=int, default=4000, help="of each kind, size and p")
+    parser.add_argument("--sizes", metavar="N,N…", help="numbers of questions, in place of 50, 100, 200 and 500")
     parser.add_argument("--only", default="", metavar="TEXT", help="the kinds of intervals that have it in their name")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
-    sizes = (50, 100) if arguments.quick else (50, 100, 200, 500)
+    sizes: tuple[int, ...] = (50, 100) if arguments.quick else (50, 100, 200, 500)
+    sizes = tuple(map(int, arguments.sizes.split(","))) if arguments.sizes else sizes
     ps = (0.1, 0.5, 0.9) if arguments.quick else tuple(round(0.1 * tenth, 1) for tenth in range(1, 10))
     studies = 200 if arguments.quick else arguments.studies
     kinds = [kind for kind in INTERVALS if arguments.only in kind]

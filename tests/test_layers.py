@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent / "localtable"
 LEVELS = (
     {"errors", "types", "seeds", "scripted_vocabulary", "loading", "places", "whole_file", "hub_errors"},
     {"config", "weights", "prompts", "ballots", "protocol", "store", "transcript"},
-    {"engines", "moderator", "history"},
+    {"engines", "moderator", "history", "roundtable"},
     {"scheduler"},
     {"runner", "analysis"},
     {"report", "api"},

@@ -118,3 +118,32 @@ def test_a_transcript_that_breaks_its_own_schema_is_a_defect_of_ours(tmp_path: P
         to_json(transcript)
     assert caught.value.exit_code == 1
     assert "report" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d["rounds"][0]["turns"][0].update(ballot=None), "null at ballot"),
+        (lambda d: d["rounds"][0]["turns"][0].update(truncated=None), "null at truncated"),
+        (lambda d: d["panel"].update(rounds=None), "null at panel"),
+        (lambda d: d["verdict"].update(rounds=None), "null at verdict"),
+    ],
+)
+def test_only_an_import_may_leave_open_what_every_run_knows(written: dict[str, Any], change: Change, said: str) -> None:
+    data = copy.deepcopy(written)
+    change(data)
+    assert said in refused(check, data, "the file").message
+    check({**data, "source": "import"}, "the file")
+
+
+def test_an_import_may_have_no_options_and_then_names_none(written: dict[str, Any]) -> None:
+    data = {**copy.deepcopy(written), "source": "import", "verdict": None, "summary": None, "turning_points": []}
+    data["question"] |= {"options": [], "answer": None}
+    for round_ in data["rounds"]:
+        round_["tally"] = None
+        for turn in round_["turns"]:
+            turn |= {"ballot": None}
+            del turn["ballot_before"]
+    check(data, "the file")
+    data["question"]["answer"] = "A"
+    assert "names option A; there are no options" in refused(check, data, "the file").message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from localtable.analysis.contrasts import Contrast
 from localtable.analysis.findings import Comparison
@@ -14,31 +14,16 @@ from localtable.analysis.sample import Sample
 from localtable.analysis.statistics.bootstrap import Resampled, resample
 from localtable.analysis.statistics.equivalence import equivalence
 from localtable.analysis.statistics.estimate import Estimate, PValue
-from localtable.analysis.statistics.mcnemar import mcnemar_mid_p
 from localtable.analysis.statistics.multiple_tests import benjamini_hochberg, holm
 from localtable.analysis.statistics.option_order import slot_chi_square
+from localtable.analysis.statistics.paired import Pair, paired_difference, paired_mcnemar
 from localtable.analysis.statistics.power import detectable_effect, standard_error_of_mean
 from localtable.analysis.statistics.sign_flip import sign_flip
-from localtable.analysis.statistics.statistic import Statistic, mean
+from localtable.analysis.statistics.small_samples import SCORE_METHOD, t_quantile
+from localtable.analysis.statistics.statistic import Statistic
 
 if TYPE_CHECKING:
-    from localtable.analysis.statistics.arrays import Flags, Floats
-
-
-NOTHING = "no question has both sides of it"
-
-
-class _Pair(NamedTuple):
-    """A contrast's two sides on the same questions."""
-
-    first: Floats
-    """[questions]"""
-    second: Floats
-    """[questions]"""
-    present: Flags
-    """[questions] which have both."""
-    yes_or_no: bool
-    """Each question has one right or wrong on either side, and is a cluster of its own."""
+    from localtable.analysis.statistics.arrays import Floats
 
 
 def run_tests(contrasts: Sequence[Contrast], clusters: Clusters) -> list[Comparison]:
@@ -59,7 +44,7 @@ def run_tests(contrasts: Sequence[Contrast], clusters: Clusters) -> list[Compari
     return [found[number] for number in range(len(contrasts))]
 
 
-def _paired(contrast: Contrast, clusters: Clusters) -> _Pair:
+def _paired(contrast: Contrast, clusters: Clusters) -> Pair:
     import numpy as np
 
     num_questions = len(clusters.of_question)
@@ -74,16 +59,15 @@ def _paired(contrast: Contrast, clusters: Clusters) -> _Pair:
         counts += both
     alone = len(contrast.pairs) == 1 and clusters.number == num_questions
     single = alone and all(side.one_yes_or_no for side in contrast.pairs[0])
-    return _Pair(first / counts.clip(min=1), second / counts.clip(min=1), counts > 0, single)
+    return Pair(first / counts.clip(min=1), second / counts.clip(min=1), counts > 0, single)
 
 
-def _difference(pair: _Pair, contrast: Contrast, clusters: Clusters) -> Statistic:
+def _difference(pair: Pair, contrast: Contrast, clusters: Clusters) -> Statistic:
     """The mean difference over questions, by cluster."""
-    found = mean(pair.first - pair.second, pair.present, -contrast.most, contrast.most)
-    return replace(found.by_cluster(clusters.of_question, clusters.number), undefined=NOTHING, interval="percentile")
+    return paired_difference(pair, contrast.most).by_cluster(clusters.of_question, clusters.number)
 
 
-def _sums(pair: _Pair, clusters: Clusters) -> Floats:
+def _sums(pair: Pair, clusters: Clusters) -> Floats:
     """[clusters] of their questions' differences."""
     import numpy as np
 
@@ -91,7 +75,7 @@ def _sums(pair: _Pair, clusters: Clusters) -> Floats:
     return np.bincount(clusters.of_question, differences, clusters.number).astype(np.float64)
 
 
-def _detectable(sums: Floats, pair: _Pair, clusters: Clusters) -> float | None:
+def _detectable(sums: Floats, pair: Pair, clusters: Clusters) -> float | None:
     """From the standard error of the mean over questions, linearised where clusters differ in size."""
     import numpy as np
 
@@ -106,9 +90,14 @@ def _detectable(sums: Floats, pair: _Pair, clusters: Clusters) -> float | None:
 
 
 def _test(
-    contrast: Contrast, pair: _Pair, p: PValue, resampled: Resampled, place: int, detectable: float | None
+    contrast: Contrast, pair: Pair, p: PValue, resampled: Resampled, place: int, detectable: float | None
 ) -> Comparison:
     estimate = resampled.estimate(place)
+    if detectable is not None and estimate.method == SCORE_METHOD:
+        # Where hardly any question differs, how they vary is not known from those: the interval has allowed for it.
+        assert estimate.low is not None and estimate.high is not None
+        error = (estimate.high - estimate.low) / 2 / t_quantile(0.025, estimate.n - 1)
+        detectable = max(detectable, detectable_effect(error))
     verdict = None
     if contrast.equivalence and estimate.value is not None:
         verdict = equivalence(resampled.estimate(place, 0.9), estimate).verdict
@@ -123,16 +112,9 @@ def _test(
         p_adjusted=None,
         detectable=detectable,
         verdict=verdict,
-        mcnemar=_mcnemar(pair),
+        mcnemar=paired_mcnemar(pair),
         note=contrast.note,
     )
-
-
-def _mcnemar(pair: _Pair) -> PValue | None:
-    if not pair.yes_or_no or not pair.present.any():
-        return None
-    first, second = pair.first[pair.present], pair.second[pair.present]
-    return mcnemar_mid_p(int((first > second).sum()), int((second > first).sum()))
 
 
 def slot_test(sample: Sample) -> Comparison | None:

@@ -1,4 +1,4 @@
-"""`localtable import`: published data → files of this program. A dataset becomes a suite."""
+"""`localtable import`: published data → files of this program: a dataset → a suite, a hosted page → a transcript."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from localtable.cli.output import STDOUT
 from localtable.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -76,6 +77,49 @@ def dataset(
         skip_invalid=skip_invalid,
     )
     _tell(record, source, out)
+
+
+@importing.command()
+@click.argument("page_text", metavar="FILE")
+@click.option("--json", "json_text", required=True, metavar="OUT|-", help="The transcript to write; - is stdout.")
+def roundtable(page_text: str, json_text: str) -> None:
+    """Write a transcript from a copied page of the hosted AI Roundtable: a poll or a debate, with options or open.
+
+    FILE is the page's text. What it does not say is null; where it disagrees with itself is noted in the transcript.
+    """
+    import hashlib
+
+    from localtable.loading import path_from, read_text
+    from localtable.roundtable import parse_page, to_transcript
+    from localtable.transcript import dump
+    from localtable.whole_file import require_writable, write_text
+
+    path = path_from(page_text, Path.cwd())
+    out = None if json_text == STDOUT else path_from(json_text, Path.cwd())
+    if out is not None:
+        if out == path:
+            raise ConfigError(f"{out} is the page itself", hint="Name another --json.")
+        require_writable(out)
+    try:
+        text = read_text(path)
+    except ConfigError as error:  # whose hints are about files of this program's own
+        raise ConfigError(error.message, hint="Name the text of one page, as it was copied.") from None
+    transcript = to_transcript(
+        parse_page(text, str(path)), str(path), file=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest()
+    )
+    if out is None:
+        click.echo(dump(transcript), nl=False)
+    else:
+        write_text(out, dump(transcript))
+    _tell_page(transcript, path)
+
+
+def _tell_page(transcript: dict[str, Any], path: Path) -> None:
+    """What the page says, what its votes come to, and what has to be known of it."""
+    from localtable.report.imported import describe_import
+    from localtable.report.words import printable
+
+    click.echo(printable("\n".join(describe_import(transcript, path.name))), err=True)
 
 
 def _schema(name: str, columns: dict[str, Any]) -> Schema:

@@ -26,6 +26,7 @@ COMMANDS = {
     "summarize": "Sum up debates that have ended, from templates or by a model.",
     "influence": "Measure how far peers have moved each other in a store's debates.",
     "analyze": "Say what a run shows, and what it can't.",
+    "compare": "Compare two panels on the questions that both were asked.",
     "tally": "Apply decision rules to a store's ballots.",
     "report": "Write a debate or a run as a page for a browser.",
     "history": "List or clear the debates that were held here.",

@@ -71,12 +71,16 @@ def summarize(
         write_json(out, found)
     if json_text != STDOUT:
         _print(debates)
-    say(console, _count(len(debates), source))
+    say(console, _counted(source, debates, card))
     return 0
 
 
-def _count(number: int, source: Path) -> str:
-    return f"{source}: {number:,} debate{'' if number == 1 else 's'} summed up"
+def _counted(source: Path, debates: list[dict[str, Any]], card: Card | None) -> str:
+    if not debates:
+        return f"{source}: no debate is finished, nothing to sum up"
+    number = len(debates)
+    by = "" if card is None else f", {sum(d['summary']['by'] == card.id for d in debates):,} of them by {card.id}"
+    return f"{source}: {number:,} debate{'' if number == 1 else 's'} summed up{by}"
 
 
 def _transcript(path: Path, card: Card | None, options: RunOptions | None) -> dict[str, Any]:

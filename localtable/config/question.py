@@ -53,7 +53,7 @@ def parse_question(data: Any, where: str) -> Question:
     options = tuple(read.options)
     answer = None if read.answer is None else _answer_letter(read.answer, options, where)
     return Question(
-        id=read.id or _content_id(read.question, options, read.context),
+        id=read.id or content_id(read.question, options, read.context),
         question=read.question,
         options=options,
         context=read.context,
@@ -75,7 +75,8 @@ def _answer_letter(answer: str, options: tuple[str, ...], where: str) -> str:
     )
 
 
-def _content_id(question: str, options: tuple[str, ...], context: str | None) -> str:
+def content_id(question: str, options: tuple[str, ...], context: str | None) -> str:
+    """The id of a question that has none of its own: equal content gives equal ids."""
     content = json.dumps([question, list(options), context], ensure_ascii=False)
     return "q-" + hashlib.sha256(content.encode()).hexdigest()[:12]
 

@@ -52,7 +52,7 @@ def _changes(record: Record) -> Iterator[Change]:
     for number, turns in record.turns.items():
         for seat, turn in turns.items():
             earlier = record.previous(number, seat)
-            before = None if earlier is None else record.vote(earlier, seat)
+            before = turn.get("previous_vote") if earlier is None else record.vote(earlier, seat)
             after = turn["ballot"]["vote"]
             # Of two votes that are known the transcript's own word on the matter is not asked.
             if (turn.get("changed_mind", False) and number > 1) if before is None else before != after:

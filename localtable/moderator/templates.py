@@ -56,6 +56,7 @@ class _Words:
             zip(LETTERS, map(one_line, transcript["question"]["options"]), strict=False)
         )
         self._verdict = transcript["verdict"]
+        self._nobody_votes = not self._options
         self._record: Record = read_record(transcript)
         self._facts = facts
 
@@ -63,6 +64,8 @@ class _Words:
 
     def outcome(self) -> Iterator[Sentence]:
         """What it came to, who voted otherwise, who changed their mind."""
+        if self._nobody_votes:  # an import, whose models answer in words of their own: no fact follows
+            return
         if not self._record.turns:
             yield Sentence("The debate was interrupted before its first round was complete.")
             return

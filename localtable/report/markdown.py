@@ -27,9 +27,12 @@ def _parts(view: DebateView) -> Iterator[str]:
     yield f"**Result: {_inert(view.result)}**"
     if view.agreement is not None:
         yield f"{view.agreement}."
-    if view.last is not None:
+    if (said := view.data.get("source_result")) is not None:
+        yield f"The page that this was imported from says: {_inert(said)}"
+    if view.last is not None and view.options:
         yield "## Options"
         yield "\n".join(f"- {_inert(o.text)} ({o.votes} {'vote' if o.votes == 1 else 'votes'})" for o in view.options)
+    if view.last is not None:
         yield "## Model responses"
         yield from (_turn(turn) for turn in view.last.turns)
     yield from _summary(view)
@@ -59,13 +62,15 @@ def _summary(view: DebateView) -> Iterator[str]:
 
 
 def _turn(turn: TurnView) -> str:
-    changed = " (changed mind)" if turn.change is not None else ""
-    vote = "not known" if turn.vote is None else turn.vote.text
+    changed = " (changed mind)" if turn.changed else ""
+    voted = f"Vote: **{_inert('not known' if turn.vote is None else turn.vote.text)}**"
+    if turn.answer is not None:
+        voted = f"Answer: **{_inert(turn.answer)}**"
     confidence = "" if turn.confidence is None else f" ({turn.confidence:.0%})"
     cut = "\n\n*Cut at its token bound.*" if turn.data.get("truncated") else ""
     return (
         f"### {_inert(turn.seat.name)}{changed}\n\n"
-        f"*{_inert(turn.seat.model)}* · Vote: **{_inert(vote)}**{confidence}\n\n"
+        f"*{_inert(turn.seat.model)}* · {voted}{confidence}\n\n"
         f"{_quoted(turn.statement) or '*(nothing said)*'}{cut}"
     )
 

@@ -18,6 +18,8 @@ from localtable.transcript import summary_from_json
 from localtable.types import LETTERS, Question, Summary, Verdict
 
 INTERRUPTED = "none, the debate was interrupted."
+NO_VOTES = "none, nobody voted"
+"""Of an import whose models answer in words of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,17 @@ class TurnView:
     def confidence(self) -> float | None:
         """The probability of the vote; None where nobody knows it."""
         found: float | None = self.ballot.get("confidence")
+        return found
+
+    @property
+    def changed(self) -> bool:
+        """Whether the seat changed its mind; where nobody votes an import's own word for it."""
+        return self.change is not None or (self.vote is None and bool(self.data.get("changed_mind")))
+
+    @property
+    def answer(self) -> str | None:
+        """In place of a vote, where an import's question had no options."""
+        found: str | None = self.data.get("answer")
         return found
 
     @property
@@ -147,7 +160,9 @@ class DebateView:
     @property
     def result(self) -> str:
         """`Majority — Yes (4/6 votes)`."""
-        return INTERRUPTED if self.verdict is None else result_line(self.question, self.verdict)
+        if self.verdict is None:
+            return NO_VOTES if self.data["source"] == "import" else INTERRUPTED
+        return result_line(self.question, self.verdict)
 
     @property
     def seats_line(self) -> str:
@@ -159,7 +174,8 @@ class DebateView:
         """`Ada: Yes → No in round 2, persuaded by Bob`."""
         before = "?" if change.before is None else self.option(change.before).text
         after = self.option(change.after).text
-        return change_line(change.seat, before, after, change.round, change.persuaded_by)
+        asked = self.data["source"] != "import"
+        return change_line(change.seat, before, after, change.round, change.persuaded_by, asked=asked)
 
     @property
     def agreement(self) -> str | None:

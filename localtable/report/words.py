@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from localtable.moderator.words import counted
 from localtable.moderator.words import one_line as one_line  # every report's, and the moderator's
 from localtable.types import (
-    PAGE,
+    LETTERS,
+    SOURCE,
     TEMPLATE,
     ArgumentSentence,
     Participant,
@@ -22,33 +25,50 @@ _KINDS = {"unanimous": "Unanimous", "majority": "Majority", "plurality": "Plural
 
 def result_line(question: Question, verdict: Verdict) -> str:
     """`Unanimous — Yes (6/6 votes)`; a tie names every leading option."""
-    names = ", ".join(one_line(question.text_of(letter)) for letter in verdict.options)
-    each = " each" if len(verdict.options) > 1 else ""
-    return f"{_KINDS[verdict.kind]} — {names} ({verdict.votes}/{verdict.of} votes{each})"
+    return outcome_line(
+        verdict.kind, [question.text_of(letter) for letter in verdict.options], verdict.votes, verdict.of
+    )
+
+
+def verdict_line(transcript: Mapping[str, Any]) -> str:
+    """The same of a written transcript that has a verdict."""
+    verdict, options = transcript["verdict"], transcript["question"]["options"]
+    leading = [options[LETTERS.index(letter)] for letter in verdict["options"]]
+    return outcome_line(verdict["kind"], leading, verdict["votes"], verdict["of"])
+
+
+def outcome_line(kind: str, leading: Sequence[str], votes: int, of: int) -> str:
+    """The same of its parts: `leading` are the leading options' texts, `votes` what each has."""
+    each = " each" if len(leading) > 1 else ""
+    return f"{_KINDS[kind]} — {', '.join(map(one_line, leading))} ({votes}/{of} votes{each})"
 
 
 def agreement_line(verdict: Verdict) -> str:
-    """Whether the panel agreed, and after how many rounds."""
-    rounds = f"{verdict.rounds} round{'s' if verdict.rounds != 1 else ''}"
-    return f"Agreement after {rounds}" if verdict.agreement else f"No agreement after {rounds}"
+    """Whether the panel agreed, and after how many rounds where that is known."""
+    when = "" if verdict.rounds is None else f" after {verdict.rounds} round{'s' if verdict.rounds != 1 else ''}"
+    return f"Agreement{when}" if verdict.agreement else f"No agreement{when}"
 
 
-def change_line(seat: str, old: str, new: str, number: int, persuaded_by: str | None) -> str:
-    """`Ada: Yes → No in round 2, persuaded by Bob`."""
-    by = f"persuaded by {persuaded_by}" if persuaded_by else "by its own reasoning"
-    return f"{seat}: {old} → {new} in round {number}, {by}"
+def change_line(seat: str, old: str, new: str, number: int, persuaded_by: str | None, *, asked: bool = True) -> str:
+    """`Ada: Yes → No in round 2, persuaded by Bob`; `asked` is False where nobody knows what the seat would say."""
+    reason = f", persuaded by {persuaded_by}" if persuaded_by else ", by its own reasoning" if asked else ""
+    return f"{seat}: {old} → {new} in round {number}{reason}"
 
 
 def written_by(summary: Summary) -> str | None:
-    """Which model wrote a summary and how many of its sentences did not hold; None where no model did."""
-    if summary.by in (TEMPLATE, PAGE):
+    """Which model wrote a summary and how many of its sentences did not hold; None where none of ours did."""
+    if summary.by == TEMPLATE:
         return None
+    if summary.by == SOURCE:
+        return "As the imported page has it, not checked"
     dropped = f"; {counted(summary.dropped, 'sentence')} dropped" if summary.dropped else ""
     return f"Written by {summary.by}, each sentence checked{dropped}"
 
 
 def argument_line(question: Question, argument: ArgumentSentence) -> str:
     """`No: Bob said in round 1 …`."""
+    if argument.option is None:
+        return argument.sentence
     return f"{one_line(question.text_of(argument.option))}: {argument.sentence}"
 
 

@@ -154,12 +154,15 @@ def fitting_message(renderer: Renderer, writing: Writing, length: int) -> str:
     room = left(dict.fromkeys(statements, ""))
     if room < 0:
         raise PlacementError(
-            f"the facts of {-room:,} tokens more than fit into {length:,} of {renderer.card.id}",
+            f"facts and summary take {length - room:,} tokens of {renderer.card.id}, which has {length:,} for them",
             hint="Take a moderator with a longer context.",
         )
     share = room // max(len(statements), 1)
     while share >= MIN_SHOWN_TOKENS:
-        shown = {turn: renderer.cut(text, share)[0] for turn, text in statements.items()}
+        try:
+            shown = {turn: renderer.cut(text, share)[0] for turn, text in statements.items()}
+        except PlacementError:
+            break  # so little room that nothing is left of a statement beside the mark that says it was cut
         over = -left(shown)
         if over <= 0:
             return writing.message(shown)

@@ -105,6 +105,22 @@ def test_what_the_sweep_is_for_stands_first_with_all_that_a_reader_needs(
     assert row[4:6] == [f"{100 * by_name(analysis_of(held))[name].estimate.value + 0.0:+.1f}" for name in OF_ROUNDS]
 
 
+def test_levels_named_the_other_way_round_share_a_row(held: Path, tmp_path: Path) -> None:
+    copy = copy_store(held, tmp_path / "copy.db")
+    turned = [{**PRIMARY[0], "levels": ["2", "3"]}]
+    alter(copy, f"UPDATE run SET sweep = json_set(sweep, '$.primary', json('{json.dumps(turned)}'))")
+    rows = [
+        next(
+            line.split()
+            for line in page(path).split("\nFactors\n")[1].splitlines()
+            if line.startswith(f"rounds {a} − ")
+        )
+        for path, a in ((held, 3), (copy, 2))
+    ]
+    assert "rounds 3 − 2" not in page(copy).split("\nFactors\n")[1].split("Exploratory")[0]
+    assert [float(cell.rstrip("*")) for cell in rows[1][4:]] == [-float(cell.rstrip("*")) for cell in rows[0][4:]]
+
+
 @pytest.mark.parametrize("width", [80, 100, 140])
 def test_a_sweep_s_page_fits_and_nothing_of_it_is_cut(held: Path, width: int) -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None, highlight=False)
@@ -172,3 +188,17 @@ def test_a_sweep_is_shown_by_its_variants_and_factors(held: Path, capsys: pytest
     assert run(["methods", str(held)]) == 0
     said = capsys.readouterr().out
     assert "a full factorial design of visibility.order (fixed, shuffled) and rounds (2, 3): 4 variants" in said
+
+
+def test_where_hardly_any_question_differs_little_could_have_been_found(tmp_path: Path) -> None:
+    file = write_sweep(tmp_path, num_questions=12, primary=PRIMARY)
+    script = write_script(tmp_path, {"question": "q0", "round": 3, "vote": "B"}, {"vote": "A"})
+    analysis = analysis_of(hold_sweep(tmp_path / "run.db", file, engine_arguments={"script": str(script)}))
+    (test,) = [test for test in analysis.tests if test.family == "primary"]
+    low, high = test.estimate.low, test.estimate.high
+    assert test.estimate.value == pytest.approx(-1 / 12)
+    assert low is not None and high is not None
+    # Eleven differences of 0 and one of −1 have a standard error of 1/12; the interval knows that it may be more.
+    allowed = (1.959964 + 0.841621) * (high - low) / 2 / 2.200985
+    assert test.detectable == pytest.approx(allowed, rel=1e-5)
+    assert allowed > (1.959964 + 0.841621) / 12

@@ -201,6 +201,19 @@ def test_a_distribution_is_taken_before_temperature_and_penalties(subject: Subje
     assert bent.logprobs == pytest.approx(plain.logprobs, abs=1e-3)
 
 
+def test_a_text_of_a_form_is_free_inside_and_measured_nowhere(subject: Subject) -> None:
+    constraint = Constraint(r'[^"\\\x00-\x1f]*"')
+    requests = [
+        subject.request(text, seed, max_tokens=12, constraint=constraint) for seed, text in enumerate(QUESTIONS)
+    ]
+    for done in completed(subject, requests):
+        text = subject.decode(done.token_ids)
+        assert done.logprobs == {}
+        assert text.endswith('"') == (done.finish_reason == "stop")
+        assert '"' not in text[:-1]
+        assert "\n" not in text
+
+
 def test_a_longer_constraint_is_followed_to_its_end(subject: Subject) -> None:
     constraint = subject.choice("yes", "no")
     requests = [subject.request(QUESTIONS[0], seed, max_tokens=8, constraint=constraint) for seed in range(6)]

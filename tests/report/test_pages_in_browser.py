@@ -15,11 +15,16 @@ from playwright.sync_api import Browser
 from store_builders import hold_suite
 from summary_builders import make_transcript
 
+from localtable.analysis.compare import compare
+from localtable.cli.panels import read_panel
 from localtable.cli.report import build_report
 from localtable.report.html import debate_page
+from localtable.report.html.comparison import comparison_page
 from localtable.report.html.run import write_folder, write_single
 from localtable.transcript import to_json
 from localtable.types import Influence
+from tests.roundtable.copied_pages import LUNCH, render
+from tests.roundtable.copied_pages import read as read_copied
 
 pytestmark = pytest.mark.skipif(find_browser() is None, reason=MISSING)
 
@@ -71,7 +76,25 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_of(tmp_path_factory.mktemp("small"), 3, repeats=1)
 
 
-@pytest.fixture(params=["debate", "small_run"])
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hosted debate that says less than one of ours."""
+    path = tmp_path_factory.mktemp("imported") / "imported.html"
+    path.write_text(debate_page(read_copied(render(LUNCH))), "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four questions of two conditions, with answers, probabilities and ten seats between them."""
+    folder = tmp_path_factory.mktemp("comparison")
+    store = random_store(folder, number=4, rounds=2, repeats=1, controls=("solo-revise",))
+    compared = compare(read_panel(store, "debate"), read_panel(store, "solo-revise"))
+    (folder / "comparison.html").write_text(comparison_page(compared), "utf-8")
+    return folder / "comparison.html"
+
+
+@pytest.fixture(params=["debate", "small_run", "imported", "comparison"])
 def page_file(request: pytest.FixtureRequest) -> Path:
     path: Path = request.getfixturevalue(request.param)
     return path

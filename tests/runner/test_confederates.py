@@ -378,7 +378,7 @@ def test_pages_and_screens_say_who_is_scripted(tmp_path: Path, counts: str) -> N
 
 
 def test_a_plan_reckons_with_models_alone(tmp_path: Path) -> None:
-    wishes, work = plan_inputs(two_and_two(tmp_path), parse_gpus("80GiB"), "vllm", [], 10)
+    wishes, (work,) = plan_inputs(two_and_two(tmp_path), parse_gpus("80GiB"), "vllm", [], 10)
     assert len(wishes) == 1
     assert work.seats == ("toy", "toy")
 

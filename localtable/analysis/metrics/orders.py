@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING
 from localtable.analysis.metrics.metric import By, finished
 from localtable.analysis.rules.profile import first_place
 from localtable.analysis.sample import Sample
+from localtable.analysis.statistics.distance import total_variation
 from localtable.analysis.statistics.statistic import Statistic
 from localtable.analysis.table import Orders
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from localtable.analysis.statistics.arrays import Flags, Floats, Integers
 
 
@@ -89,13 +87,13 @@ class Reordered:
         for one in range(self._votes.shape[1]):
             for other in range(one):
                 both = self.num_orders > one
-                total += _distance(self._votes[:, one], self._votes[:, other]) * both
+                total += total_variation(self._votes[:, one], self._votes[:, other]) * both
         return total / pairs
 
     @cached_property
     def moved_by_pooling(self) -> Floats:
         """[ballots] distance of the pool's vote from that of the question's own order."""
-        return _distance(self._pooled_vote(self._every_order), self._votes[:, 0])
+        return total_variation(self._pooled_vote(self._every_order), self._votes[:, 0])
 
     def right_under_some_not_all(self, answer: Integers) -> Floats:
         """How right a ballot's vote is under its best order − under its worst.
@@ -123,11 +121,11 @@ class Reordered:
         # Of an odd number the last one is left out, so that both halves are pools of as many.
         paired = number < (self.num_orders // 2 * 2)[:, None]
         halves = [self._pooled_vote(paired & (number % 2 == half)) for half in range(2)]
-        yield "halves", _distance(*halves)
+        yield "halves", total_variation(*halves)
         whole, lost = self._pooled_vote(self._every_order), np.zeros(len(self.debate))
         for left_out in number.tolist():
             without = self._pooled_vote(self._every_order & (number != left_out))
-            lost += _distance(whole, without) * (left_out < self.num_orders)
+            lost += total_variation(whole, without) * (left_out < self.num_orders)
         yield "all but one", lost / self.num_orders
 
     @cached_property
@@ -200,9 +198,3 @@ def reordered(sample: Sample) -> str | None:
         return finished(sample)
     some = len(Reordered(sample).debate) > 0
     return None if some else "no finished debate has a ballot that was asked in several orders"
-
-
-def _distance(one: Floats, other: Floats) -> NDArray[np.float64]:
-    """[ballots, options] weights of two votes → [ballots] their total variation."""
-    found: Floats = abs(one - other).sum(axis=1) / 2
-    return found

@@ -203,9 +203,11 @@ def _start(marks: Sequence[Mark], verb: Verb, least: int) -> int:
     return place
 
 
+_PARTS = {"half": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4}
+"""Shares of the seats, as words."""
 _IN_SUBJECTS = (
     words.LINKS | words.PEOPLE | words.OWN | words.EVERYBODY | words.NOBODY | words.PANEL | words.PRONOUNS
-) - words.CREDIT | {"(", ")", "round", "rounds"}
+) - words.CREDIT | {"(", ")", "round", "rounds", *_PARTS}
 
 
 def _is_set_off(marks: Sequence[Mark], place: int) -> bool:
@@ -233,6 +235,9 @@ def _subject(run: Sequence[Mark], ground: Ground) -> Subject | None:
     if seats:
         excepted = any(word in ("but", "except") for word in found) and any(w in words.EVERYBODY for w in found)
         return Subject("all" if excepted else "seats", seats, only="only" in found or "alone" in found)
+    share = _share_of(run, len(ground.counting))
+    if share is not None:
+        return Subject("number", number=share)
     counted = next((mark for mark in run if mark.kind in ("number", "of")), None)
     if counted is not None:
         everybody = "all" in found and counted.number == len(ground.counting)
@@ -249,7 +254,17 @@ def _subject(run: Sequence[Mark], ground: Ground) -> Subject | None:
     return next((Subject(who) for who, group in groups if any(word in group for word in found)), None)
 
 
+def _share_of(run: Sequence[Mark], of: int) -> int | None:
+    """How many seats `half of them` or `two thirds` are; -1 where that is no whole number."""
+    for before, mark in pairwise([Mark("mark", ""), *run]):
+        if mark.word in _PARTS:
+            times = int(before.number) if before.kind == "number" else 1
+            return times * of // _PARTS[mark.word] if times * of % _PARTS[mark.word] == 0 else -1
+    return None
+
+
 def _nearest(left: Sequence[Mark]) -> Subject:
     """The last seat before a verb that has no subject right before it."""
-    seats = [mark.seats for mark in left if mark.kind == "seat"]
-    return Subject("seats", (seats[-1],)) if seats else Subject("unknown")
+    seats = [mark for mark in left if mark.kind == "seat"]
+    named = [mark for mark in seats if not mark.possessive] or seats
+    return Subject("seats", (named[-1].seats,)) if named else Subject("unknown")

@@ -21,7 +21,7 @@ def check_counts(marks: Sequence[Mark], clauses: Sequence[Clause], ground: Groun
         elif mark.kind in ("number", "of", "percent") and not _Counted(marks, place, clauses, ground).is_true():
             yield Problem("count", f"{mark.text} is not right")
         elif mark.word in words.TIMES:
-            changes = _Counted(marks, place, clauses, ground).changes()
+            changes = _Counted(marks, place, clauses, ground).changes(each=any(m.word == "each" for m in marks))
             if changes is not None and changes != words.TIMES[mark.word]:
                 yield Problem("count", f"{mark.text} is not right")
 
@@ -60,6 +60,13 @@ class _Counted:
             return number == len({change.seat for change in self._changes_meant()})
         if self._is_judged_by_its_clause():
             return True
+        if self._counts_persuaded():
+            return number == self._persuaded()
+        return self._plain_is_true(noun)
+
+    def _plain_is_true(self, noun: str) -> bool:
+        """A number that no clause has accounted for."""
+        mark, number = self._mark, self._mark.number
         before = [m.word for m in self._marks[: self._place]]
         tells_changes = "number" in before or (noun in words.PEOPLE and "by" in before)
         if tells_changes and any(word in words.OWN_CHANGE for word in before):
@@ -73,11 +80,12 @@ class _Counted:
             return number in self._sizes()
         return self._was_said() or self._is_share()
 
-    def changes(self) -> int | None:
+    def changes(self, *, each: bool) -> int | None:
         """How many changes a word like `twice` counts; None where it counts something else."""
         if self._clause is None or self._clause.kind != "change":
             return None
-        return len(self._changes_meant())
+        meant = self._changes_meant()
+        return len(meant) // max(len({change.seat for change in meant}), 1) if each else len(meant)
 
     def _of_is_true(self) -> bool:
         """Of how many: votes, seats, or what two options had."""
@@ -94,6 +102,8 @@ class _Counted:
     def _is_judged_by_its_clause(self) -> bool:
         """A clause of so many seats that voted for an option has been held against the votes."""
         clause = self._clause
+        if self._noun.word in ("thirds", "quarters"):
+            return True
         return (
             clause is not None
             and self._is_subject
@@ -107,6 +117,17 @@ class _Counted:
         clause = self._clause
         own = clause is not None and clause.kind == "change" and self._is_subject
         return own and clause is not None and (clause.verb in words.OWN_CHANGE or bool(clause.options))
+
+    def _counts_persuaded(self) -> bool:
+        """`Bob convinced two seats`."""
+        clause = self._clause
+        seats = clause is not None and clause.kind == "persuade" and self._noun.word in words.PEOPLE
+        return seats and not self._is_subject
+
+    def _persuaded(self) -> int:
+        assert self._clause is not None
+        agents = frozenset(seat for seats in self._clause.subject.seats for seat in seats)
+        return len({c.seat for c in self._ground.facts.changes if agents & self._ground.persuaders(c)})
 
     def _changes_meant(self) -> list[Change]:
         clause, ground = self._clause, self._ground

@@ -40,7 +40,7 @@ CHANGE = _words(
 OWN_CHANGE = _words(
     """
     change changes changed changing switch switches switched switching flip flips flipped flipping defect
-    defects defected defecting reconsidered reconsiders revised revises wavered
+    defects defected defecting reconsidered reconsiders revised revises wavered swapped
     """
 )
 """Of these, what says that a vote changed even where no option stands beside it."""
@@ -74,6 +74,8 @@ CREDIT = _words(
     """
 )
 """What names a persuader behind it: `credited Bob`, `thanks to Bob`, `because of Bob`."""
+TAKE = _words("picked attracted attracts drew gained gains got gets received receives had has won kept keeps")
+"""Verbs of options that get votes: `No attracted only Ada`."""
 COPULA = _words("was is were be being :")
 BOUNDS = _words(
     """
@@ -84,7 +86,7 @@ BOUNDS = _words(
 """Verbs that say a vote only of a seat, and only with an option."""
 WIN = _words(
     """
-    won wins win winning prevailed prevails triumphed triumphs victorious winner carried victory
+    won wins win winning prevailed prevails triumphed beat beats outvoted triumphs victorious winner carried victory
     """
 )
 LEAD = _words("led leads leading ahead leader frontrunner top lead")

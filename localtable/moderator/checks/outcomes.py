@@ -27,6 +27,7 @@ def check_outcome(marks: Sequence[Mark], clauses: Sequence[Clause], ground: Grou
     if not any(clause.would for clause in clauses):
         yield from _kind(marks, ground)
         yield from _result(marks, ground)
+        yield from _same(marks, ground)
 
 
 def _would(clause: Clause, ground: Ground) -> Iterator[Problem]:
@@ -82,7 +83,7 @@ def _kind(marks: Sequence[Mark], ground: Ground) -> Iterator[Problem]:
     verdict = ground.verdict
     for place, mark in enumerate(marks):
         before = [other.word for other in marks[max(place - 3, 0) : place]]
-        denied = any(word in words.NOT for word in before)
+        denied = any(word in words.NOT for word in before) or any(m.word in words.NOBODY for m in marks[:place])
         match mark.word:
             case "unanimous" | "unanimously" | "unanimity":
                 true = verdict is not None and verdict["kind"] == "unanimous"
@@ -98,6 +99,26 @@ def _kind(marks: Sequence[Mark], ground: Ground) -> Iterator[Problem]:
                 continue
         if true == denied:
             yield Problem("count", f"{'not ' if not true else ''}{mark.text}: that is not what the verdict is")
+
+
+def _same(marks: Sequence[Mark], ground: Ground) -> Iterator[Problem]:
+    """`Ada and Bob ended on the same side`."""
+    for place, mark in enumerate(marks):
+        seats = [next(iter(other.seats)) for other in marks[:place] if other.kind == "seat" and len(other.seats) == 1]
+        behind = marks[place + 1 : place + 3]
+        if mark.word in ("sides", "sided") and [m.word for m in behind[:1]] == ["with"] and behind[-1].kind == "seat":
+            seats.append(next(iter(behind[-1].seats)))
+        elif mark.word != "alike" and (mark.word != "same" or not behind or behind[0].word not in _SIDES):
+            continue
+        if len(seats) < 2:
+            continue
+        rounds = [int(other.number) for other in marks if other.kind == "round"] or [ground.last]
+        votes = {ground.facts.votes.get(rounds[0], {}).get(seat) for seat in seats}
+        if (len(votes) == 1) == any(other.word in words.NOT for other in marks[:place]):
+            yield Problem("vote", f"{' and '.join(seats)} did not vote for one option")
+
+
+_SIDES = words.OWN | words.OPTIONS | {"side", "option", "camp", "conclusion", "way"}
 
 
 def _result(marks: Sequence[Mark], ground: Ground) -> Iterator[Problem]:

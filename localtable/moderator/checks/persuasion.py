@@ -31,6 +31,8 @@ def _persuaded(clause: Clause, ground: Ground) -> Iterator[Problem]:
     by, behind = clause.seats_by(), clause.seats_behind()
     if not behind and clause.right and clause.right[0].word in ("it", "him", "her"):
         behind = clause.earlier[-1:]  # Ada says that Bob persuaded it
+    elif not behind and any(mark.word == "whom" for mark in clause.left):
+        behind = tuple(mark.seats for mark in clause.left if mark.kind == "seat")[:1]  # Ada, whom Bob persuaded
     own = clause.subject.seats if clause.subject.who == "seats" else ()
     if clause.kind == "credit":
         agents, patients = behind, own

@@ -230,10 +230,16 @@ def _with_shares(marks: Sequence[Mark]) -> list[Mark]:
     place = 0
     while place < len(marks):
         mark, further = marks[place], place + 1
-        while further < len(marks) and marks[further].word in ("of", "out", "the"):
+        while further < len(marks) and marks[further].word in ("of", "out", "the", "to", "votes"):
             further += 1
         between = [other.word for other in marks[place + 1 : further]]
-        if mark.kind == "number" and "of" in between and further < len(marks) and marks[further].kind == "number":
+        score = between in (["to"], ["votes", "to"]) and not (place and marks[place - 1].word == "from")
+        if (
+            mark.kind == "number"
+            and ("of" in between or score)
+            and further < len(marks)
+            and marks[further].kind == "number"
+        ):
             text = " ".join(other.text for other in marks[place : further + 1])
             read.append(Mark("of", text, number=mark.number, of=marks[further].number))
             place = further + 1

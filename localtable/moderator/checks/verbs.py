@@ -23,16 +23,31 @@ class Verb(NamedTuple):
 
 def find_verbs(marks: Sequence[Mark]) -> list[Verb]:
     """The verbs of a sentence that claim something of their own."""
-    verbs = [Verb(place, kind) for place in range(len(marks)) if (kind := _kind(marks, place)) is not None]
+    verbs: list[Verb] = []
+    for place in range(len(marks)):
+        kind = _kind(marks, place) or ("change" if _leaves(marks, place, verbs) else None)
+        if kind is not None:
+            verbs.append(Verb(place, kind))
     verbs = [verb for n, verb in enumerate(verbs) if not (n and _completes(marks, verbs[n - 1], verb))]
     return [verb for n, verb in enumerate(verbs) if not (n + 1 < len(verbs) and _begins(marks, verb, verbs[n + 1]))]
+
+
+def _leaves(marks: Sequence[Mark], place: int, verbs: Sequence[Verb]) -> bool:
+    """`from No`, behind whatever verb or noun: somebody who leaves an option."""
+    behind = marks[place + 1 : place + 2]
+    if marks[place].word != "from" or not behind or behind[0].kind != "option":
+        return False
+    known = verbs and verbs[-1].kind in ("change", "persuade", "credit", "shift") and place - verbs[-1].place < 8
+    return not known and any(mark.kind == "seat" for mark in marks[:place])
 
 
 def _completes(marks: Sequence[Mark], before: Verb, verb: Verb) -> bool:
     """Whether a verb only says to what somebody was persuaded: `persuaded Ada to vote for No`, `made Ada switch`."""
     links = marks[verb.place - 1]
     made = marks[before.place].word in ("made", "makes") and links.kind == "seat"
-    return before.kind == "persuade" and (links.word in ("to", "into") or made) and verb.kind in ("vote", "change")
+    return (
+        before.kind == "persuade" and (links.word in ("to", "into") or made) and verb.kind in ("vote", "change", "stay")
+    )
 
 
 def _begins(marks: Sequence[Mark], verb: Verb, behind: Verb) -> bool:
@@ -50,6 +65,8 @@ def _kind(marks: Sequence[Mark], place: int) -> VerbKind | None:
         return None
     if word == "influence" and behind.word == "of":
         return "credit"
+    if (word in words.OWN and _belongs(marks, place)) or (word in words.TAKE and _takes(marks, place)):
+        return "vote"
     if word == "lead" and before.word == "the":
         return "lead"
     if word in words.VOTES and before.word in words.PRONOUNS and place > 1 and marks[place - 2].word in _HAVE_VOTES:
@@ -82,11 +99,13 @@ def _kind_of_vote(marks: Sequence[Mark], place: int, behind: Mark) -> VerbKind |
         return "vote" if _is_vote(marks, place) else None
     if word in words.LOSE and behind.kind == "seat":
         return "change"
-    if (word in words.OWN and _belongs(marks, place)) or _says_a_vote(marks, place, behind):
+    if _says_a_vote(marks, place, behind):
         return "vote"
     if word in ("gave", "gives", "giving") and behind.word != "up":
         return None
     kind = next((kind for kind, group in _KINDS if word in group), None)
+    if kind == "stay" and any(mark.word in words.VOTES for mark in marks[place + 1 : place + 5]):
+        return kind
     if kind == "stay" or word in words.BOUNDS or (kind == "change" and word not in words.OWN_CHANGE):
         return kind if any(mark.kind == "option" for mark in marks[place + 1 :]) else None
     return kind
@@ -117,6 +136,14 @@ def _says_a_vote(marks: Sequence[Mark], place: int, behind: Mark) -> bool:
             return False
 
 
+def _takes(marks: Sequence[Mark], place: int) -> bool:
+    """An option that attracted seats."""
+    behind = [mark for mark in marks[place + 1 : place + 4] if mark.word not in ("only", "just", "both", "the")]
+    return (
+        bool(behind) and behind[0].kind == "seat" and any(m.kind == "option" for m in marks[max(place - 2, 0) : place])
+    )
+
+
 def _belongs(marks: Sequence[Mark], place: int) -> bool:
     """`the vote of Ada`, beside an option."""
     behind = marks[place + 1 : place + 3]
@@ -134,6 +161,8 @@ def _is_vote(marks: Sequence[Mark], place: int) -> bool:
     before = marks[max(place - 5, 0) : place]
     if behind and behind[0].kind == "option":
         return any(mark.kind == "seat" for mark in before)
+    if behind and behind[0].kind == "seat" and any(mark.word in words.SEATS for mark in before):
+        return bool(before) and before[-1].kind == "option"  # the only seat for No was Ada
     chosen = any(mark.kind == "option" for mark in before[-2:]) and marks[place].word != ":"
     return chosen and bool(behind) and any(mark.word in words.OWN | {"favourite", "first"} for mark in behind[:2])
 
@@ -171,4 +200,5 @@ def _moves_a_seat(marks: Sequence[Mark], place: int) -> bool:
         return True
     passive = place > 0 and marks[place].word not in ("made", "got", "caused", "led", "brought")
     passive = passive and marks[place - 1].word in words.COPULA | {"been", ","}
-    return passive and len(behind) > 1 and behind[0].word == "by" and behind[1].kind == "seat"
+    by = [at for at in range(place + 1, min(place + 9, len(marks) - 1)) if marks[at].word == "by"]
+    return passive and any(marks[at + 1].kind == "seat" for at in by)

@@ -83,6 +83,9 @@ def _who_and_what(clause: Clause) -> tuple[Subject, dict[Letter, bool]]:
     """
     behind = _options(clause.right)
     before = dict.fromkeys(clause.options_before, True)
+    if clause.verb in words.TAKE:  # No attracted only Ada
+        only = any(mark.word in ("only", "just") for mark in clause.right[:2])
+        return Subject("seats", clause.seats_behind(), only=only), before
     seats = tuple(mark.seats for mark in clause.right if mark.kind == "seat")
     number = _number_by(clause)
     if seats and clause.right[0].word == "of":  # the vote of Ada
@@ -158,6 +161,8 @@ def _rounds_beside(option: Letter, clause: Clause) -> tuple[int, ...]:
 def _stayed(clause: Clause, ground: Ground) -> Iterator[Problem]:
     options = list(_options(clause.right))
     if not options:
+        if clause.subject.fits(lambda seat: not ground.changes(seat), ground) == clause.negated:
+            yield Problem("direction", f"{named(clause.subject)} did not keep its vote")
         return
     rounds = clause.rounds or tuple(ground.facts.votes)
 
@@ -213,7 +218,7 @@ def ends_of(clause: Clause) -> tuple[Letter | None, Letter | None]:
     for place, mark in enumerate(clause.left):
         if mark.kind == "option" and place and clause.left[place - 1].word == "from":
             before = mark.option  # from Yes, Ada moved to No
-    leaving = clause.verb in words.LEAVING
+    leaving = clause.verb in words.LEAVING or clause.verb == "from"
     for place, mark in enumerate(clause.right):
         if mark.kind != "option":
             continue

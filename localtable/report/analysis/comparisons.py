@@ -94,11 +94,18 @@ def _debates(analysis: Analysis) -> list[str]:
 
 def _print_differences(tests: Sequence[Comparison], sheet: Sheet) -> None:
     """All differences of levels at a glance: a row for each two levels, a column for each metric."""
-    found = {(_levels(test), test.metric): test for test in tests}
-    rows = [
-        Row(levels, [_difference(found.get((levels, metric))) for metric in _SHORT])
-        for levels in dict.fromkeys(levels for levels, _ in found)
-    ]
+    found: list[dict[str, Comparison]] = []
+    for test in tests:
+        same = next((of for of in found if _same_levels(test, next(iter(of.values())))), None)
+        if same is None:
+            found.append({test.metric: test})
+        else:
+            same[test.metric] = test
+    rows = []
+    for of_metric in found:
+        first = next(iter(of_metric.values()))
+        cells = [_difference(of_metric.get(metric), first) for metric in _SHORT]
+        rows.append(Row(f"{first.first} − {first.second}", cells))
     if rows:
         sheet.rows(["points", *_SHORT.values()], rows)
         sheet.line(
@@ -108,15 +115,21 @@ def _print_differences(tests: Sequence[Comparison], sheet: Sheet) -> None:
         )
 
 
-def _levels(test: Comparison) -> str:
-    return f"{test.first} − {test.second}"
+def _same_levels(one: Comparison, other: Comparison) -> bool:
+    """Whether they compare the same two; primary ones may do it the other way round: `tally hidden − shown`."""
+    if (one.first, one.second) == (other.first, other.second):
+        return True
+    factors = one.first.removesuffix(f" {other.second}"), other.first.removesuffix(f" {one.second}")
+    return factors[0] == factors[1] and factors != (one.first, other.first)
 
 
-def _difference(test: Comparison | None) -> str:
-    if test is None:
+def _difference(test: Comparison | None, like: Comparison) -> str:
+    """In points, as the levels stand in the row's first comparison."""
+    if test is None or test.estimate.value is None:
         return NOTHING
     star = STAR if test.p_adjusted is not None and test.p_adjusted < SIGNIFICANT else ""
-    return f"{number(test.estimate.value, POINTS)}{star}"
+    sign = 1 if test.second == like.second else -1
+    return f"{number(sign * test.estimate.value, POINTS)}{star}"
 
 
 def _print_families(tests: Sequence[Comparison], sheet: Sheet) -> None:
