@@ -94,8 +94,8 @@ def test_who_wrote_the_summary_is_said(tmp_path: Path) -> None:
     data["summary"] = {**summary, "arguments": [], "turning_points": [], "templated": [], "asked_again": 1}
     assert "So it is. [Ada, round 2]" in reading(data)
     assert "Written by toy, each sentence checked; 2 sentences dropped." in reading(data)
-    data["summary"]["by"] = "page"
-    assert "In the imported page's own words." in reading(data)
+    data["summary"]["by"] = "source"
+    assert "As the imported page has it, not checked." in reading(data)
 
 
 def reading(data: dict[str, Any]) -> str:
