@@ -52,7 +52,9 @@ FILTER = """(text) => {
   document.body.getBoundingClientRect();
   return (performance.now() - began) / 1000;
 }"""
-PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0].startTime / 1000"
+PAINT = """() => new Promise((found) => new PerformanceObserver((list) => {
+  for (const entry of list.getEntriesByName("first-contentful-paint")) found(entry.startTime / 1000);
+}).observe({ type: "paint", buffered: true }))"""
 
 
 def store_of(folder: Path, debates: int, seats: int, rounds: int, options: int) -> Path:
