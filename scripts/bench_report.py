@@ -52,7 +52,9 @@ FILTER = """(text) => {
   document.body.getBoundingClientRect();
   return (performance.now() - began) / 1000;
 }"""
-PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0].startTime / 1000"
+PAINT = """() => new Promise((found) => new PerformanceObserver((list) => {
+  for (const entry of list.getEntriesByName("first-contentful-paint")) found(entry.startTime / 1000);
+}).observe({ type: "paint", buffered: true }))"""
 
 
 def store_of(folder: Path, debates: int, seats: int, rounds: int, options: int) -> Path:
@@ -64,6 +66,7 @@ def store_of(folder: Path, debates: int, seats: int, rounds: int, options: int) 
 
 def completed(path: Path) -> Path:
     """The same with questions as long as those of published sets, and with what a session says of itself."""
+    Store.open(path, write=True).close()  # one that was kept may be of an earlier version
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(
             "UPDATE questions SET question = substr(?1 || ' ' || name || '? ' || ?1, 1, 180)", (QUESTION,)

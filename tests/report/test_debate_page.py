@@ -95,7 +95,7 @@ def test_who_wrote_the_summary_is_said(tmp_path: Path) -> None:
     assert "So it is. [Ada, round 2]" in reading(data)
     assert "Written by toy, each sentence checked; 2 sentences dropped." in reading(data)
     data["summary"]["by"] = "source"
-    assert "In the imported page's own words." in reading(data)
+    assert "As the imported page has it, not checked." in reading(data)
 
 
 def reading(data: dict[str, Any]) -> str:

@@ -10,10 +10,9 @@ from localtable.report.html.persuasion import find_persuasion
 from localtable.report.html.vote_flow import find_vote_flow
 from localtable.report.view import DebateView
 from localtable.report.words import written_by
-from localtable.types import SOURCE, TEMPLATE
 
-_NOBODY = {TEMPLATE: "Put together from the computed facts, by no model", SOURCE: "In the imported page's own words"}
-"""Who wrote a summary where no model of ours did."""
+BY_NOBODY = "Put together from the computed facts, by no model"
+"""What a page says of a summary from templates."""
 
 
 def debate_page(data: Mapping[str, Any], home: str | None = None) -> str:
@@ -38,5 +37,5 @@ def debate_context(view: DebateView, prefix: str = "") -> dict[str, Any]:
         "prefix": prefix,
         "persuasion": find_persuasion(view),
         "flow": find_vote_flow(view),
-        "written_by": written_by(view.summary) or _NOBODY.get(view.summary.by, ""),
+        "written_by": written_by(view.summary) or BY_NOBODY,
     }

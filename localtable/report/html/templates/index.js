@@ -17,6 +17,7 @@
   }));
   const fields = { query: byId("query"), condition: byId("condition"), outcome: byId("outcome"), right: byId("right") };
   const body = byId("rows");
+  const buttons = [...document.querySelectorAll("[data-sort]")];
   let shown = rows, page = 0, sort = "number", down = false;
 
   const fill = (select, values) => {
@@ -70,7 +71,7 @@
       if (a === null || b === null) return a === null ? 1 : -1;
       return (a < b ? -1 : 1) * (down ? -1 : 1);
     });
-    for (const button of document.querySelectorAll("[data-sort]")) {
+    for (const button of buttons) {
       const head = button.closest("th");
       if (button.dataset.sort === sort) head.setAttribute("aria-sort", down ? "descending" : "ascending");
       else head.removeAttribute("aria-sort");
@@ -88,7 +89,7 @@
   };
 
   for (const field of Object.values(fields)) field.addEventListener("input", filter);
-  for (const button of document.querySelectorAll("[data-sort]"))
+  for (const button of buttons)
     button.addEventListener("click", () => {
       down = sort === button.dataset.sort ? !down : false;
       sort = button.dataset.sort;
