@@ -23,6 +23,7 @@ from localtable.types import (
     BallotRule,
     Card,
     Confederate,
+    Endpoint,
     Influence,
     Panel,
     Participant,
@@ -422,6 +423,10 @@ def _ballot_to_json(ballot: Ballot) -> dict[str, Any]:
         data["orders"] = [{"order": list(o.order), "distribution": dict(o.distribution)} for o in ballot.orders]
     if ballot.label_mass is not None:
         data["label_mass"] = ballot.label_mass
+    if ballot.source != "exact":
+        data["source"] = ballot.source
+        data["unlisted"] = list(ballot.unlisted)
+        data["listed_mass"] = ballot.listed_mass
     if ballot.free_reply is not None:
         data["free_reply"] = {"text": ballot.free_reply.text, "vote": ballot.free_reply.vote}
     return data
@@ -539,11 +544,17 @@ def cards_to_json(cards: tuple[Card, ...], hashes: Mapping[str, str], sources: M
         card.id: {
             "name": card.name,
             "license": card.license,
-            "parameters": card.parameters,
-            "dtype": card.dtype,
+            "parameters": card.parameters or None,
+            "dtype": card.dtype if card.endpoint is None else None,
             "quantization": card.quantization,
             "weights": hashes.get(card.id),
             "source": sources.get(card.id),
+            **({} if card.endpoint is None else {"endpoint": _endpoint_to_json(card.endpoint)}),
         }
         for card in cards
     }
+
+
+def _endpoint_to_json(endpoint: Endpoint) -> dict[str, str]:
+    """Who was spoken to: what stands behind the address, and how large it is, nobody but its owner knows."""
+    return {"base_url": endpoint.base_url, "model": endpoint.model}

@@ -21,6 +21,10 @@ StopRule = Literal["unanimous", "threshold", "never"]
 Shown = Literal["shown", "hidden"]
 InfluenceKind = Literal["direct", "total"]
 """What a peer does to a vote: through what is read alone, and with what the seat says because of it."""
+VoteSource = Literal["exact", "logprobs", "structured", "parsed"]
+"""What a vote was read from. An engine of this machine gives every label's probability: exact. An endpoint gives those
+of its most probable tokens, or a reply that is what the ballot's schema allows, or words that a documented parser
+reads."""
 Step = Literal["before", "thinking", "statement", "ballot", "label_mass", "free_reply", "persuaded"]
 """The requests that a turn is made of."""
 
@@ -90,6 +94,10 @@ class Reasoning:
     switch: str | None = None
     on: Any = True
     off: Any = False
+
+
+UNASKED_REASONING = Reasoning("<think>", "</think>")
+"""How thoughts are marked that a model at an endpoint gives unasked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +170,45 @@ class Sampling:
     min_tokens: int = 0
 
 
+UNKNOWN_ARCHITECTURE = Architecture("unknown", 0, 0, 0, 0, 0, 0, 0, tie_word_embeddings=False)
+"""Of a model at an endpoint: nobody says, and nothing is planned with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a million tokens cost, in whatever currency the card's author reckons in."""
+
+    input: float
+    output: float
+
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Hosts that are this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An OpenAI-compatible server that the user names, and how it is to be spoken to."""
+
+    base_url: str
+    """Up to and with `/v1`: `/chat/completions` is put behind it."""
+    model: str
+    """As the server calls it."""
+    key_env: str | None = None
+    """The environment variable that holds the key; the key itself is never kept."""
+    max_concurrent: int = 4
+    """Requests at once."""
+    requests_per_minute: float | None = None
+    """None: as many as it answers."""
+    timeout_s: float = 120.0
+    """Longest silence."""
+    retries: int = 5
+    """How often more a request is sent that met a failure of the server or of the network."""
+    ballot_tokens: int = 64
+    """Bound of a ballot's reply: models that think before each answer need more."""
+    price: Price | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """A model: what it is, where its weights come from, what it needs."""
@@ -171,7 +218,7 @@ class Card:
     publisher: str
     license: str
     parameters: int
-    """Total parameters, embeddings included."""
+    """Total parameters, embeddings included; 0 of a model at an endpoint that doesn't say."""
     active_parameters: int
     """Parameters used per token; equal to `parameters` for a dense model."""
     context_length: int
@@ -192,6 +239,8 @@ class Card:
     """Of the published weights, where they are not `parameters` in `dtype`: quantised models."""
     ran: str | None = None
     """When and on what localtable has run it, or `never run`."""
+    endpoint: Endpoint | None = None
+    """Where it is spoken to, in place of being loaded: such a card has no sources and no figures."""
 
 
 # ── what a run is given ─────────────────────────────────────────────────────────────────────────────────────
@@ -452,7 +501,10 @@ class OrderedBallot:
     order: tuple[Letter, ...]
     """The options as the ballot listed them, by their letters in the question's own order."""
     distribution: Mapping[Letter, float]
-    """In the question's own order; sums to 1."""
+    """In the question's own order; sums to 1. Where an endpoint gave no probabilities, all of it is on the answer."""
+    source: VoteSource = "exact"
+    mass: float | None = None
+    """Probability of all labels that an endpoint listed together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -481,6 +533,17 @@ class Ballot:
     orders: tuple[OrderedBallot, ...] = ()
     """The answers to several orders, whose mean `distribution` is; empty where there is one."""
     free_reply: FreeReply | None = None
+    source: VoteSource = "exact"
+    """Without probabilities (structured, parsed) `distribution` is None."""
+    listed_mass: float | None = None
+    """Probability of all letters together that an endpoint listed, before they were made to sum to 1."""
+
+    @property
+    def unlisted(self) -> tuple[Letter, ...]:
+        """Letters that an endpoint did not list among its most probable tokens: `distribution` has 0 for them."""
+        if self.source != "logprobs" or self.distribution is None:
+            return ()
+        return tuple(letter for letter, share in self.distribution.items() if share == 0.0)
 
     @property
     def confidence(self) -> float | None:

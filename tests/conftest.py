@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,13 @@ def smollm2_folder(real_home: Path) -> Path:
 def qwen_folder(real_home: Path) -> Path:
     """Qwen2.5-Coder-0.5B-Instruct likewise."""
     return _folder("qwen2.5-coder-0.5b-instruct", real_home)
+
+
+@pytest.fixture(scope="session")
+def served(smollm2_folder: Path, real_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """SmolLM2 behind vLLM's own OpenAI-compatible server: its base_url."""
+    pytest.importorskip("vllm", reason="vLLM is not installed")
+    from served import serving
+
+    with serving(smollm2_folder, real_home, tmp_path_factory.mktemp("served") / "log") as base_url:
+        yield base_url

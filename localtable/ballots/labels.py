@@ -58,6 +58,8 @@ class LabelSet:
     mass_ids: tuple[int, ...] = ()
     """Ids that a free answer can begin with and be valid: each label's, and those in which it merges with what closes
     it. Every id once."""
+    replies: bool = False
+    """The model is spoken to at an endpoint: a ballot's ids are the bytes of a whole reply, to be read."""
 
     @property
     def allowed_ids(self) -> tuple[int, ...]:

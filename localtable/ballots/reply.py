@@ -8,6 +8,7 @@ value is a label or an option's text; (2) a reply that begins with a label, alon
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from localtable.ballots.labels import VOTE_KEY
 from localtable.ballots.stated import stated_vote
@@ -15,19 +16,25 @@ from localtable.types import Letter, Question
 
 MAX_TOKENS = 24
 """Of a reply: a ballot's JSON, or a short sentence."""
-_JSON = re.compile(rf"[{{,]\s*[\"']?{VOTE_KEY}[\"']?\s*:\s*[\"'](?P<value>[^\"'\n]+)[\"']")
-_LABEL = re.compile(r"^[\s\"'`*(\[]*(?P<label>[A-Z])(?:[\"'`*)\].:,]|\s*$)")
+LABEL_FIRST = re.compile(r"^[\s\"'`*(\[]*(?P<label>[A-Z])(?:[\"'`*)\].:,]|\s*$)")
 
 
-def replied_vote(reply: str, question: Question) -> Letter | None:
+@lru_cache(maxsize=8)
+def json_pattern(key: str) -> re.Pattern[str]:
+    """Finds a ballot's JSON anywhere in a reply; its one group is the value."""
+    return re.compile(rf"[{{,]\s*[\"']?{key}[\"']?\s*:\s*[\"'](?P<value>[^\"'\n]+)[\"']")
+
+
+def replied_vote(reply: str, question: Question, key: str = VOTE_KEY) -> Letter | None:
     """The option that a reply names, where the ballot listed the options in the question's own order; or None."""
-    for pattern in (_JSON, _LABEL):
+    as_json = json_pattern(key)
+    for pattern in (as_json, LABEL_FIRST):
         found = pattern.search(reply)
         if found is None:
             continue
         said = found[1].strip()
         if said in question.letters:
             return said
-        if pattern is _JSON:
+        if pattern is as_json:
             return stated_vote(said, question)
     return stated_vote(reply, question)

@@ -22,6 +22,7 @@ from localtable.cli.options import (
     with_moderator,
 )
 from localtable.cli.signals import stop_on_signal
+from localtable.cli.work import say_where_text_goes
 from localtable.errors import LocaltableError, PrerequisiteError
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def debate(
     files = DebateFiles(json_file, markdown_file, html_file)
     files.require_writable()
     files.partial().require_writable()
+    say_where_text_goes(panel.cards, console)
     load_wording(panel.prompts)
     if fetch and engine != "scripted":
         _fetch(panel, console)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from localtable.types import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +113,25 @@ def _weights(home: Path) -> list[Finding]:
     store = WeightStore(home / "weights")
     findings = []
     for card_id in packaged_card_ids():
-        files = store.find(load_card(card_id))
+        card = load_card(card_id)
+        if card.endpoint is not None:
+            findings.append(_endpoint(card_id, card.endpoint))
+            continue
+        files = store.find(card)
         if files is None:
             findings.append(Finding(f"model {card_id}", "not fetched", f"localtable models fetch {card_id}"))
         else:
             size = sum(file.size_bytes for file in files.files) / 1024**3
             findings.append(Finding(f"model {card_id}", f"{size:.2f} GiB from {files.source}"))
     return findings
+
+
+def _endpoint(card_id: str, endpoint: Endpoint) -> Finding:
+    """What can be said of an endpoint without asking it."""
+    from localtable.cli.models import endpoint_state
+
+    unset = endpoint.key_env is not None and not os.environ.get(endpoint.key_env)
+    return Finding(f"model {card_id}", endpoint_state(endpoint), f"Set {endpoint.key_env}." if unset else "")
 
 
 def _would_run() -> tuple[bool, str]:

@@ -77,6 +77,8 @@ def choose(cards: Sequence[Card], filters: Filters) -> tuple[list[Listed], list[
         if (
             (wanted and family_of(card).lower() != wanted)
             or license_text not in card.license.lower()
+            # At an endpoint nobody says how large it is, and nothing of it has to fit.
+            or (card.endpoint is not None and (filters.least, filters.most, filters.machine) != (None,) * 3)
             or (filters.least is not None and card.parameters < filters.least)
             or (filters.most is not None and card.parameters > filters.most)
         ):
@@ -115,6 +117,10 @@ def table(rows: Sequence[tuple[Listed, ModelFiles | None]]) -> list[str]:
     lines = [("ID", "FAMILY", "PARAMETERS", "CONTEXT", "NEEDS", "LICENSE", "WEIGHTS")]
     for entry, files in rows:
         card = entry.card
+        if card.endpoint is not None:
+            size = billions(card.parameters) if card.parameters else "unknown"
+            lines.append((card.id, family_of(card), size, "–", "–", card.license, f"at {card.endpoint.base_url}"))
+            continue
         here = f"{gigabytes(files.size_bytes)} here" if files else "not fetched"
         size = billions(card.parameters)
         if card.active_parameters != card.parameters:
@@ -136,6 +142,8 @@ def _judge(card: Card, machine: Machine | None) -> Listed | None:
     """
     from localtable.scheduler.memory import can_split, useful_bytes
 
+    if card.endpoint is not None:
+        return Listed(card, 0, 0)
     if machine is None:
         return Listed(card, useful_bytes(card))
     capacities = sorted(machine.capacities, reverse=True)

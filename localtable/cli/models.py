@@ -15,7 +15,7 @@ from localtable.errors import ConfigError, LocaltableError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from localtable.types import Card
+    from localtable.types import Card, Endpoint
     from localtable.weights import ModelFiles, WeightStore
 
 DEMO_MODELS = ("smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct")
@@ -74,6 +74,9 @@ def show(model_id: str, as_json: bool) -> None:
         click.echo(json.dumps(_facts(card, files), indent=2, ensure_ascii=False))
         return
     click.echo(dump_card(card).rstrip())
+    if card.endpoint is not None:
+        click.echo(f"# nothing to fetch: {endpoint_state(card.endpoint)}")
+        return
     if files is None:
         click.echo(f"# weights: not fetched; `localtable models fetch {card.id}`")
         return
@@ -119,12 +122,32 @@ def fetch(model_ids: Sequence[str], panel_file: Path | None, demo: bool) -> None
         cards.extend(load_panel(panel_file, default_stop=Stop()).cards)
     if not cards:
         raise ConfigError("no model is named", hint="Name ids (`localtable models list` has them), --panel or --demo.")
-    for card, files in zip(cards, fetch_cards(cards, Console(stderr=True)), strict=True):
+    local = _with_weights(cards)
+    for card, files in zip(local, fetch_cards(local, Console(stderr=True)), strict=True):
         click.echo(f"{card.id}  {files.folder}  {files.weights_hash}")
 
 
+def _with_weights(cards: Iterable[Card]) -> list[Card]:
+    """The cards that have weights; of the others it is said why not."""
+    found = []
+    for card in cards:
+        if card.endpoint is None:
+            found.append(card)
+        else:
+            click.echo(f"{card.id}: no weights; {endpoint_state(card.endpoint)}", err=True)
+    return found
+
+
+def endpoint_state(endpoint: Endpoint) -> str:
+    """Where a model is spoken to, and whether its key is there; asks nobody."""
+    key = "no key"
+    if endpoint.key_env is not None:
+        key = f"key in {endpoint.key_env}, which is {'set' if os.environ.get(endpoint.key_env) else 'not set'}"
+    return f"{endpoint.model} at {endpoint.base_url}, {key}"
+
+
 def fetch_cards(cards: Iterable[Card], console: Console) -> list[ModelFiles]:
-    """Fetch what is missing of these models, with progress on the console.
+    """Fetch what is missing of these models, with progress on the console; those at endpoints have nothing to fetch.
 
     Raises:
         LocaltableError: As `WeightStore.fetch`.
@@ -132,7 +155,8 @@ def fetch_cards(cards: Iterable[Card], console: Console) -> list[ModelFiles]:
     from localtable.weights import ConsoleProgress
 
     with ConsoleProgress(console) as progress:
-        return _store().fetch_all(cards, say=progress.say, progress=progress)
+        local = [card for card in cards if card.endpoint is None]
+        return _store().fetch_all(local, say=progress.say, progress=progress)
 
 
 @models.command()
@@ -147,7 +171,7 @@ def verify(model_ids: Sequence[str]) -> None:
     store = _store()
     wrong = 0
     with ConsoleProgress(Console(stderr=True)) as progress:
-        for card in [load_card(model_id) for model_id in model_ids]:
+        for card in _with_weights([load_card(model_id) for model_id in model_ids]):
             messages = store.verify(card, progress=progress)
             wrong += len(messages)
             for line in messages or ["as recorded"]:
@@ -167,7 +191,7 @@ def remove(model_ids: Sequence[str]) -> None:
     from localtable.weights import gigabytes
 
     store = _store()
-    for card in [load_card(model_id) for model_id in model_ids]:
+    for card in _with_weights([load_card(model_id) for model_id in model_ids]):
         click.echo(f"{card.id}: {gigabytes(store.remove(card))} freed")
 
 
@@ -188,9 +212,10 @@ def _facts(card: Card, files: ModelFiles | None) -> dict[str, Any]:
         "publisher": card.publisher,
         "license": card.license,
         "family": family_of(card),
-        "parameters": card.parameters,
-        "active_parameters": card.active_parameters,
-        "context_length": card.context_length,
+        "parameters": card.parameters or None,
+        "active_parameters": card.active_parameters or None,
+        "context_length": card.context_length or None,
+        "endpoint": card.endpoint.base_url if card.endpoint is not None else None,
         "sources": [describe(source) for source in card.sources],
         "fetched": files is not None,
         "size_bytes": files.size_bytes if files else None,

@@ -51,14 +51,16 @@ def with_moderator(panel: Panel, moderator: str | None) -> Panel:
     """The panel with the moderator that the command line names: one of its own models, or any card.
 
     Raises:
-        ConfigError: No such model.
+        ConfigError: No such model, or one at an endpoint.
     """
-    from localtable.config import load_card
+    from localtable.config import load_card, refuse_moderator
 
     if moderator is None:
         return panel
     own = {card.id: card for card in panel.cards}
-    return replace(panel, moderator=own.get(moderator) or load_card(moderator))
+    card = own.get(moderator) or load_card(moderator)
+    refuse_moderator(card, "--moderator")
+    return replace(panel, moderator=card)
 
 
 def machine_options(command: Command) -> Command:

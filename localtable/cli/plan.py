@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from localtable.scheduler.devices import Machine
     from localtable.scheduler.plan import Workload
     from localtable.scheduler.seating import Wish
-    from localtable.types import Panel, Question
+    from localtable.types import Card, Panel, Question
 
 
 @click.command()
@@ -95,6 +95,7 @@ def _of_panel(panel: Panel, suites: Sequence[Path], machine: Machine, engine: st
     from localtable.runner.planning import plan_inputs
     from localtable.scheduler.plan import USUAL_QUESTIONS
 
+    _say_left_out(panel.cards)
     given: Sequence[Question] = list(load_suites(suites)) if suites else []
     number = questions or len(given) or USUAL_QUESTIONS
     wishes, workloads = plan_inputs(panel, machine, engine, given, number)
@@ -106,16 +107,25 @@ def _of_sweep(file: Path, machine: Machine, engine: str, questions: int | None) 
     from localtable.cli.plan_text import sweep_line
     from localtable.cli.sweep import SweepSize
     from localtable.config import load_suites, load_sweep
+    from localtable.protocol import cards_of
     from localtable.runner.planning import sweep_inputs
     from localtable.runner.sweeps import plan_sweep
 
     loaded = load_sweep(file)
     require_comparable(loaded.sweep.primary, str(file))
     plan = plan_sweep(loaded.sweep)
+    _say_left_out(cards_of(plan.conditions.values()))
     given = list(islice(load_suites(loaded.suites), loaded.limit))
     size = SweepSize(plan, questions or len(given))
     wishes, workloads = sweep_inputs(plan, machine, engine, given, size.num_debates)
     return sweep_line(size.line(), workloads), f"The sweep {loaded.sweep.name!r}", wishes, workloads
+
+
+def _say_left_out(cards: Iterable[Card]) -> None:
+    """Models at endpoints are planned as nothing, which is said."""
+    for card in cards:
+        if card.endpoint is not None:
+            click.echo(f"{card.id}: at {card.endpoint.base_url}; takes nothing here, and is not planned for", err=True)
 
 
 def _machine(gpus: str | None, device_memory: str | None) -> Machine:

@@ -47,13 +47,15 @@ def summarize(
     """
     from rich.console import Console
 
-    from localtable.config import load_card
+    from localtable.config import load_card, refuse_moderator
     from localtable.runner.events import Note
 
     if seed is not None:
         raise ConfigError("--seed is the debate's own and can't be changed", hint="Leave it out.")
     out = json_output(json_text, source)
     card = None if moderator is None else load_card(moderator)
+    if card is not None:
+        refuse_moderator(card, "--moderator")
     console = Console(stderr=True)
     options = run_options(engine, engine_args, gpus, device_memory) if card is not None else None
     if options is not None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
 from localtable.errors import ConfigError, InterruptedRun, LocaltableError
+from localtable.types import LOOPBACK
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from localtable.runner import RunOptions
+    from localtable.types import Card
 
 File = click.Path(path_type=Path, allow_dash=False)
 LISTED = 10
@@ -60,11 +63,14 @@ def work(
 ) -> int:
     """Hold what is open, show how it goes, and say what came of it, however it ends."""
     from localtable.cli.progress import watch
+    from localtable.protocol import cards_of
     from localtable.report.suite import print_totals
     from localtable.runner import open_suite
     from localtable.runner.totals import run_totals
 
     with open_suite(path, options, reuse=reuse) as run:
+        if run.store.num_open():
+            say_where_text_goes(cards_of(run.conditions.values()), console)
         turns_before, telling = run.store.counts().turns, False
         try:
             with watch(run, console, quiet=quiet) as watcher:
@@ -100,6 +106,15 @@ def list_invalid(invalid: Sequence[ConfigError], console: Console) -> None:
         say(console, f"left out: {error.message}")
     if invalid:
         say(console, f"{len(invalid)} broken line{'s' * (len(invalid) > 1)} left out")
+
+
+def say_where_text_goes(cards: Iterable[Card], console: Console) -> None:
+    """Say, quiet or not, to which servers a debate's text is sent, before anything is."""
+    for card in cards:
+        if card.endpoint is not None:
+            address = urlsplit(card.endpoint.base_url)
+            bare = " unencrypted" if address.scheme == "http" and address.hostname not in LOOPBACK else ""
+            say(console, f"{card.id}: what this panel reads and says is sent{bare} to {address.netloc}")
 
 
 def say(console: Console, text: str) -> None:

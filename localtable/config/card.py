@@ -12,11 +12,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from localtable.config.endpoint import EndpointFile
 from localtable.config.sampling import SamplingFile
 from localtable.errors import ConfigError
 from localtable.loading import nearest, path_from, read_mapping, validate
 from localtable.places import home, packaged
 from localtable.types import (
+    UNKNOWN_ARCHITECTURE,
     Architecture,
     Card,
     FileSource,
@@ -187,11 +189,7 @@ class CardFile(_File):
     @field_validator("parameters")
     @classmethod
     def _small_enough(cls, value: int) -> int:
-        if value >= MAX_PARAMETERS:
-            raise ValueError(
-                f"{value // 10**9:,}B parameters; localtable seats models under {MAX_PARAMETERS // 10**9}B"
-            )
-        return value
+        return _under_bound(value)
 
     @model_validator(mode="after")
     def _active_at_most_total(self) -> CardFile:
@@ -200,12 +198,63 @@ class CardFile(_File):
         return self
 
 
+class EndpointCardFile(_File):
+    """The written form of a card whose model is spoken to at an endpoint: what nobody says is left out."""
+
+    id: Annotated[str, StringConstraints(pattern=CARD_ID)]
+    name: str | None = None
+    publisher: str = "unknown"
+    license: str = "unknown"
+    license_url: str | None = None
+    parameters: Count | None = None
+    sampling: SamplingFile = SamplingFile()
+    facts_from: str | None = None
+    family: str | None = None
+    ran: str | None = None
+    endpoint: EndpointFile
+
+    @field_validator("parameters")
+    @classmethod
+    def _small_enough(cls, value: int | None) -> int | None:
+        return None if value is None else _under_bound(value)
+
+    def build(self) -> Card:
+        return Card(
+            id=self.id,
+            name=self.name or self.id,
+            publisher=self.publisher,
+            license=self.license,
+            license_url=self.license_url,
+            parameters=self.parameters or 0,
+            active_parameters=self.parameters or 0,
+            context_length=0,
+            dtype="unknown",
+            architecture=UNKNOWN_ARCHITECTURE,
+            sampling=self.sampling.build(),
+            facts_from=self.facts_from,
+            family=self.family,
+            ran=self.ran,
+            sources=(),
+            endpoint=self.endpoint.build(),
+        )
+
+
+def _under_bound(parameters: int) -> int:
+    if parameters >= MAX_PARAMETERS:
+        raise ValueError(
+            f"{parameters // 10**9:,}B parameters; localtable seats models under {MAX_PARAMETERS // 10**9}B"
+        )
+    return parameters
+
+
 def parse_card(data: Any, where: str, base: Path) -> Card:
     """Plain data → a card; relative file sources are read from `base`.
 
     Raises:
         ConfigError: Anything out of bounds, 200B parameters or more among it.
     """
+    if isinstance(data, Mapping) and "endpoint" in data:
+        return validate(EndpointCardFile, data, where).build()
     read = validate(CardFile, data, where)
     return Card(
         id=read.id,

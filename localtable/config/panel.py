@@ -202,6 +202,8 @@ def parse_panel(
             cards[seat.model] = load(seat.model, base)
     moderator = None if read.moderator is None else cards.get(read.moderator) or load(read.moderator, base)
     refuse_mixed_cards((*cards.values(), *filter(None, [moderator])), where)
+    if moderator is not None:
+        refuse_moderator(moderator, where)
     seats = tuple(_build_seat(seat, read, cards, base) for seat in read.seats)
     _refuse_certain_refusals(read.peers, seats, where)
     return Panel(
@@ -217,6 +219,19 @@ def parse_panel(
         moderator=moderator,
         seed=read.seed,
     )
+
+
+def refuse_moderator(card: Card, where: str) -> None:
+    """Refuse a moderator whose words can't be held to the summary's form.
+
+    Raises:
+        ConfigError: It is spoken to at an endpoint, where no constraint of ours reaches.
+    """
+    if card.endpoint is not None:
+        raise ConfigError(
+            f"{where}: {card.id!r} can't be the moderator: it is at an endpoint, where a summary's form can't be held",
+            hint="Name a model that runs here, or none: then the summary is written from templates.",
+        )
 
 
 def refuse_mixed_cards(cards: Iterable[Card], where: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from localtable.types import Card, FileSource, HubSource, Sampling, Source
+from localtable.types import Card, Endpoint, FileSource, HubSource, Sampling, Source
 
 
 def dump_card(card: Card) -> str:
@@ -17,6 +17,8 @@ def dump_card(card: Card) -> str:
 
 def card_to_data(card: Card) -> dict[str, Any]:
     """A card as the plain data of its file."""
+    if card.endpoint is not None:
+        return _endpoint_card(card, card.endpoint)
     data: dict[str, Any] = {
         "id": card.id,
         "name": card.name,
@@ -37,6 +39,23 @@ def card_to_data(card: Card) -> dict[str, Any]:
         "weights_bytes": card.weights_bytes,
         "ran": card.ran,
         "sources": [_source(source) for source in card.sources],
+    }
+    return _known(data)
+
+
+def _endpoint_card(card: Card, endpoint: Endpoint) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "id": card.id,
+        "name": card.name,
+        "publisher": card.publisher,
+        "license": card.license,
+        "license_url": card.license_url,
+        "parameters": card.parameters or None,
+        "sampling": asdict(card.sampling) if card.sampling != Sampling() else None,
+        "facts_from": card.facts_from,
+        "family": card.family,
+        "ran": card.ran,
+        "endpoint": _known(asdict(endpoint)),
     }
     return _known(data)
 

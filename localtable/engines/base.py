@@ -21,6 +21,16 @@ SleepLevel = Literal[1, 2]
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyForm:
+    """What an engine needs that can't constrain one token: how a whole reply is asked for, and how it is read."""
+
+    key: str
+    """Of the JSON object that is asked for; its value is a label."""
+    texts: tuple[str, ...]
+    """What stands behind each label in the prompt, place by place."""
+
+
+@dataclass(frozen=True, slots=True)
 class Constraint:
     """What a completion may be: one label of several, or a text of a form.
 
@@ -34,6 +44,8 @@ class Constraint:
     labels: tuple[str, ...] = ()
     """What each id stands for, place by place: an option's letter, a seat's name. Engines don't need it to
     generate; scripts and logs name labels by it."""
+    reply: ReplyForm | None = None
+    """For the endpoint engine alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +111,9 @@ class Completion:
     stop_token_id: int | None = None
     logprobs: Mapping[int, float] = field(default_factory=dict)
     """Natural log-probabilities at the first generated place, by token id, at temperature 1 and before penalties:
-    of the constraint's ids renormalised over them, or of `logprob_token_ids` over the whole vocabulary."""
+    of the constraint's ids renormalised over them, or of `logprob_token_ids` over the whole vocabulary. The endpoint
+    engine gives a constrained request's whole reply, and of the constraint's ids those that its server lists, over the
+    whole vocabulary; nothing where it lists none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +142,10 @@ class EngineSpec:
     """All that it takes to load a model into an engine; crosses into the worker process as it is."""
 
     kind: str
-    """scripted, transformers or vllm."""
+    """scripted, transformers, vllm or endpoint."""
     model_id: str
     folder: Path | None
-    """Holds config.json, tokenizer and *.safetensors; None for the scripted engine."""
+    """Holds config.json, tokenizer and *.safetensors; None for the scripted and the endpoint engine."""
     dtype: str
     max_model_len: int
     """Longest prompt and completion together, in tokens."""

@@ -6,17 +6,22 @@ Nothing heavy is imported until an engine is made, so the command line can ask w
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import NamedTuple
 
 from localtable.engines.base import Engine, EngineSpec
 from localtable.errors import ConfigError, EngineImportError, PrerequisiteError
 from localtable.loading import nearest
+from localtable.types import Card
 
 KINDS = ("vllm", "transformers", "scripted")
 """In the order in which `auto` prefers them; it never takes the scripted engine, which has no model."""
 
-_NEEDS = {"vllm": ("torch", "vllm"), "transformers": ("torch", "transformers"), "scripted": ()}
+ENDPOINT = "endpoint"
+"""What models run on whose cards name a server, whichever engine the others have: nobody asks for it by name."""
+
+_NEEDS = {"vllm": ("torch", "vllm"), "transformers": ("torch", "transformers"), "scripted": (), ENDPOINT: ()}
 
 
 class Choice(NamedTuple):
@@ -28,7 +33,7 @@ class Choice(NamedTuple):
 
 def create_engine(spec: EngineSpec) -> Engine:
     """Load the engine that `spec` asks for, in this process."""
-    _check(spec.kind)
+    _check(spec.kind, extra=(ENDPOINT,))
     _import(spec.kind)
     if spec.kind == "vllm":
         from localtable.engines.vllm_engine import VllmEngine
@@ -38,6 +43,10 @@ def create_engine(spec: EngineSpec) -> Engine:
         from localtable.engines.transformers_engine import TransformersEngine
 
         return TransformersEngine(spec)
+    if spec.kind == ENDPOINT:
+        from localtable.engines.endpoint.engine import EndpointEngine
+
+        return EndpointEngine(spec)
     from localtable.engines.scripted import ScriptedEngine
 
     return ScriptedEngine(spec)
@@ -79,6 +88,13 @@ def choose(requested: str) -> Choice:
     if not there:
         raise PrerequisiteError(sentence, hint=_INSTALL)
     return Choice(requested, "asked for")
+
+
+def choose_for(requested: str, cards: Iterable[Card]) -> Choice:
+    """The engine for these models: as `choose`, unless all of them are spoken to at endpoints."""
+    if all(card.endpoint is not None for card in cards):
+        return Choice(ENDPOINT, "every model is spoken to at an endpoint")
+    return choose(requested)
 
 
 _INSTALL = "Install localtable[cpu] or localtable[gpu] (see docs/getting-started.md), or take --engine scripted."

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -181,7 +181,8 @@ class Writing:
             text: From behind its opening quote, without its closing one.
             cut: It came to its bound of tokens: what stands behind its last whole sentence is left out.
         """
-        attempt = _attempt(text, cut, self._ground)
+        said = {sentence.sentence for written in self._written for sentence in written.kept}
+        attempt = _attempt(text, cut, said, self._ground)
         if self._first is None and attempt.failed:
             self._first = attempt
             self._asked_again += 1
@@ -259,14 +260,15 @@ def _joined(sentences: Sequence[Sentence]) -> str:
     return " ".join(sentence.sentence for sentence in sentences)
 
 
-def _attempt(text: str, cut: bool, ground: Ground) -> Attempt:
+def _attempt(text: str, cut: bool, said: Set[str], ground: Ground) -> Attempt:
+    """What of a text is kept: true and whole sentences that do not stand in the summary already."""
     sentences = split_sentences(text)
     if cut and sentences and not _ENDS.search(sentences[-1]):
         sentences.pop()
     kept, failed = [], 0
     for sentence in dict.fromkeys(sentences):
         checked = check_sentence(sentence, ground)
-        if checked.holds and _is_whole(sentence):
+        if checked.holds and _is_whole(sentence) and sentence not in said:
             kept.append(Sentence(sentence, checked.turns))
         else:
             failed += 1

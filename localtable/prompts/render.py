@@ -22,6 +22,10 @@ RETOKENIZED = 1.25
 """How much longer a text may get in the tokenizer of the model that wrote it: generated ids needn't be canonical."""
 OTHER_TOKENIZER = 2.0
 """The same for another model's tokenizer: plain English differs by a few per cent, code and other scripts by more."""
+BYTES_PER_TOKEN = 4
+"""Where tokens can't be counted: English in tokenizers of today; code and other scripts have more tokens."""
+ENDLESS = 2**31 - 1
+"""Tokens that nothing takes."""
 ASIDE = 16
 """Tokens of slack per turn, for very short statements."""
 
@@ -61,6 +65,11 @@ class Renderer:
             TemplateError: The card names no way to think, or its switch changes nothing in the rendering.
         """
         reasoning = self.card.reasoning
+        if self.card.endpoint is not None:
+            raise TemplateError(
+                f"{self.card.id} can't be told to think: whether a model at an endpoint thinks is its server's matter",
+                hint="Turn thinking off for this seat; what it thinks unasked is kept all the same.",
+            )
         if reasoning is None:
             raise TemplateError(
                 f"{self.card.id} can't think: its card says nothing about reasoning",
@@ -306,10 +315,19 @@ class Renderer:
 
     def turn_bound(self, author: Seat, peers: Peers) -> int:
         """The most tokens of this tokenizer that an author's statement may take when it is shown."""
-        if peers.max_tokens is not None:
-            return peers.max_tokens
+        given = self.given_bound(peers)
+        if given is not None:
+            return given
+        if self.card.endpoint is not None:
+            return ENDLESS
         factor = RETOKENIZED if author.card.id == self.card.id else OTHER_TOKENIZER
         return int(author.sampling.max_tokens * factor) + ASIDE
+
+    def given_bound(self, peers: Peers) -> int | None:
+        """The panel's own bound, in tokens of this tokenizer; an endpoint's are bytes here."""
+        if peers.max_tokens is None or self.card.endpoint is None:
+            return peers.max_tokens
+        return peers.max_tokens * BYTES_PER_TOKEN
 
     def shown_tokens(self, statement: str) -> int:
         """How many tokens a statement takes where it is shown, quoted line by line."""
@@ -326,7 +344,9 @@ class Renderer:
         ids = self.tokenizer.encode_plain(statement)
         room = min(bound, len(ids) - 1)
         while room > 0:
-            mark = fill(self.wording.parts.cut, {"count": str(len(ids) - room)})
+            left_out = len(ids) - room
+            left_out = left_out if self.card.endpoint is None else -(-left_out // BYTES_PER_TOKEN)
+            mark = fill(self.wording.parts.cut, {"count": str(left_out)})
             head, tail = ids[: room - room // 3], ids[len(ids) - room // 3 :]
             # A character whose bytes are cut apart is left out.
             ends = (self.tokenizer.decode(head).rstrip("\ufffd"), mark, self.tokenizer.decode(tail).lstrip("\ufffd"))

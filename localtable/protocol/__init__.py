@@ -11,7 +11,7 @@ from localtable.protocol.conditions import (
 )
 from localtable.protocol.confederates import panel_on, scripted_distribution, scripted_vote, statement_for
 from localtable.protocol.debate import Debate, build_round, peers_read, read_under
-from localtable.protocol.turn import Draft, Text, Vote, next_step
+from localtable.protocol.turn import Draft, Text, Vote, next_step, rule_for
 
 __all__ = [
     "CONTROLS",
@@ -30,6 +30,7 @@ __all__ = [
     "panel_on",
     "peers_read",
     "read_under",
+    "rule_for",
     "scripted_distribution",
     "scripted_vote",
     "statement_for",

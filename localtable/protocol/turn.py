@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from localtable.types import PART_OF_STEP, BallotRule, FreeReply, Letter, OrderedBallot, Step, Usage
+from localtable.types import PART_OF_STEP, BallotRule, FreeReply, Letter, OrderedBallot, Seat, Step, Usage, VoteSource
 
 MAX_ATTEMPTS = 2
 """An empty statement is asked for once more, then kept and counted."""
@@ -30,10 +30,14 @@ class Vote:
     """A ballot as it was read."""
 
     letter: Letter
-    distribution: dict[Letter, float]
+    distribution: dict[Letter, float] | None
+    """None where an endpoint gave no probabilities."""
     tied: tuple[Letter, ...]
     orders: tuple[OrderedBallot, ...] = ()
     """Where it was asked in several orders: what each answered."""
+    source: VoteSource = "exact"
+    mass: float | None = None
+    """Probability of all labels that an endpoint listed together; the mean over orders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,13 @@ class Draft:
         part = PART_OF_STEP[step]
         used = self.usage[part] + usage if part in self.usage else usage
         return replace(self, usage={**self.usage, part: used}, **known)
+
+
+def rule_for(seat: Seat, rule: BallotRule) -> BallotRule:
+    """How a seat's ballots are asked: the labels' free probability is not measured at an endpoint, which lists what it
+    lists with each ballot.
+    """
+    return replace(rule, label_mass=False) if seat.card.endpoint is not None else rule
 
 
 def next_step(draft: Draft, *, rule: BallotRule, thinking: bool) -> Step | None:

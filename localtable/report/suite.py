@@ -13,7 +13,7 @@ from localtable.protocol import DEBATE
 from localtable.report.analysis.figures import NOTHING
 from localtable.report.analysis.sheet import Row
 from localtable.report.analysis.terminal_sheet import TerminalSheet
-from localtable.report.words import one_line, printable
+from localtable.report.words import cost_text, one_line, printable
 from localtable.runner.totals import matched_samples, validity
 from localtable.store import Store
 from localtable.store.reading import count_states, first_failures, right_by_condition
@@ -63,6 +63,8 @@ def _headline(totals: dict[str, Any]) -> str:
         rate = this["completion_tokens"] / max(spent["generating"], 1e-3)
         generated += f" at {rate:,.0f}/s"
     parts += [turns, generated, f"{cached:.0%} of prompt tokens cached"]
+    if "cost" in totals:
+        parts.append(cost_text(totals["cost"]))
     total = max(seconds["total"], 1e-9)
     shares = ", ".join(f"{seconds[name] / total:.0%} {name.split('_')[0]}" for name in list(seconds)[1:])
     return f"{', '.join(parts)}; {seconds['total']:,.0f} s ({shares})"
@@ -80,7 +82,7 @@ def _conditions(store: Store, totals: dict[str, Any]) -> list[Row]:
             f"[{low * 100:.1f}, {high * 100:.1f}]" if judged else NOTHING,
             f"{entry['prompt_tokens']:,}",
             f"{entry['completion_tokens']:,}",
-            f"{entry['flops'] / 1e15:,.2f}",
+            NOTHING if entry["flops"] is None else f"{entry['flops'] / 1e15:,.2f}",
         ]
         rows.append(Row(name, cells))
     return rows

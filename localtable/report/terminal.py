@@ -12,7 +12,7 @@ from rich.text import Text
 
 from localtable.report.summary import print_summary
 from localtable.report.view import DebateView, Option, RoundView, TurnView
-from localtable.report.words import printable
+from localtable.report.words import cost_text, printable
 from localtable.types import Letter
 
 COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red", "bright_cyan", "bright_magenta")
@@ -39,6 +39,8 @@ def print_result(data: Mapping[str, Any], console: Console) -> None:
     else:
         console.print(Text(printable(view.result), style="bold green"))
         console.print(Text(view.agreement + "."))
+    if "cost" in data["manifest"]:
+        console.print(Text(cost_text(data["manifest"]["cost"]) + ".", style="dim"))
     console.print()
     console.print(_votes(view))
     if view.facts.changes:

@@ -86,6 +86,12 @@ def seats_line(number: int, scripted: int) -> str:
     return f"{seats}, {scripted} of them {kind}" if scripted else seats
 
 
+def cost_text(cost: Mapping[str, Any]) -> str:
+    """What endpoints cost, in the currency of their cards' prices."""
+    total = cost["total"]
+    return "cost not known" if total is None else f"cost {total:,.4f} at the cards' prices"
+
+
 def printable(text: str) -> str:
     """A text with everything that steers a terminal or turns the reading direction written out instead."""
     text = text.replace("\r\n", "\n")

@@ -212,13 +212,15 @@ def _short(value: object, limit: int = 60) -> str:
 def find_weights(cards: Iterable[Card], home: Path, *, say: Callable[[str], None]) -> dict[str, ModelFiles]:
     """The weights of models, by card id, all of them on this machine already.
 
-    A folder or file of the user's own is taken as it is: hashed the first time, known from then on.
+    A folder or file of the user's own is taken as it is: hashed the first time, known from then on. A model at an
+    endpoint has none.
 
     Raises:
         PrerequisiteError: Some are missing; says which, and how to get them.
     """
     store = WeightStore(home / "weights")
-    found = {card.id: store.find(card) or _take_own(store, card, say) for card in cards}
+    local = [card for card in cards if card.endpoint is None]
+    found = {card.id: store.find(card) or _take_own(store, card, say) for card in local}
     missing = [card_id for card_id, files in found.items() if files is None]
     if missing:
         raise PrerequisiteError(

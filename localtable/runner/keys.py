@@ -25,7 +25,7 @@ VERSIONS = {
     "transformers": ("transformers", "torch", "outlines-core"),
     "scripted": ("localtable",),
 }
-"""Packages whose versions can change what an engine of this kind answers."""
+"""Packages whose versions can change what an engine of this kind answers; those of an endpoint nobody knows."""
 
 
 def engine_identity(spec: EngineSpec, card: Card, weights_hash: str | None, versions: Mapping[str, str]) -> str:
@@ -34,17 +34,21 @@ def engine_identity(spec: EngineSpec, card: Card, weights_hash: str | None, vers
     Args:
         spec: How the engine is loaded.
         card: Its model's.
-        weights_hash: None for the scripted engine, whose answers come from a script.
+        weights_hash: None for the scripted engine, whose answers come from a script, and for an endpoint, whose weights
+            nobody knows.
         versions: Of installed packages.
     """
     arguments: dict[str, Any] = {name: str(value) for name, value in spec.arguments.items()}
+    if spec.kind == "endpoint":
+        # How fast it may be asked, and with whose key, changes no answer.
+        arguments = {name: arguments[name] for name in ("base_url", "model", "ballot_tokens")}
     if spec.kind == "scripted":
         # A script's text decides, not its path.
         script = spec.arguments.get("script")
         arguments["script"] = hashlib.sha256(read_text(Path(script)).encode()).hexdigest() if script else None
     facts = {
         "engine": spec.kind,
-        "versions": {name: versions[name] for name in VERSIONS[spec.kind] if name in versions},
+        "versions": {name: versions[name] for name in VERSIONS.get(spec.kind, ()) if name in versions},
         "model": card.id if weights_hash is None else weights_hash,
         "dtype": spec.dtype,
         "quantization": card.quantization,
@@ -52,6 +56,16 @@ def engine_identity(spec: EngineSpec, card: Card, weights_hash: str | None, vers
         "arguments": arguments,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def draws_always(engine: str, card: Card) -> bool:
+    """Whether the seed decides even where sampling is greedy.
+
+    Args:
+        engine: The run's.
+        card: Of the model that is asked.
+    """
+    return engine == "scripted" and card.endpoint is None
 
 
 def request_key(identity: str, request: Request, *, always_draws: bool) -> Key:

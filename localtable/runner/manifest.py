@@ -55,7 +55,7 @@ def session_facts(
         "engine_reason": chosen.reason,
         "engines": {},
         "device": {"kind": device.kind, "name": device.name, "cores": device.cores},
-        "templates": {card_id: model.renderer.describe() for card_id, model in models.items()},
+        "templates": {card_id: model.renderer.describe() for card_id, model in models.items() if not model.at_endpoint},
         "labels": {
             card_id: {str(count): _labels(model, count) for count in option_counts} for card_id, model in models.items()
         },

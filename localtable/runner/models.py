@@ -17,6 +17,7 @@ from localtable.ballots import PERSUADED_KEY, VOTE_KEY, LabelSet, ballot_orders,
 from localtable.ballots.reply import MAX_TOKENS as MAX_REPLY_TOKENS
 from localtable.errors import ConfigError, PlacementError
 from localtable.prompts import PromptTokenizer, Renderer, Wording, check_wording, longest_names
+from localtable.prompts.render import ENDLESS
 from localtable.prompts.wording import fill
 from localtable.protocol import Condition, peers_read, statement_for
 from localtable.types import Card, Letter, Panel, Participant, Question, Seat, ShownTurn, VoteCounts
@@ -41,18 +42,24 @@ class Model:
     renderer: Renderer
     panel: Panel
     context_length: int
-    """Tokens: the card's, or less where the user's `engine.max_model_len` says so."""
+    """Tokens: the card's, or less where the user's `engine.max_model_len` says so. Of an endpoint as good as endless:
+    what is too long the server refuses."""
 
     @cached_property
     def seats(self) -> tuple[Seat, ...]:
         return tuple(seat for seat in self.panel.model_seats if seat.card.id == self.card.id)
 
     def labels_for_vote(self, num_options: int) -> LabelSet:
-        return _labels(self.renderer.tokenizer, VOTE_KEY, num_options)
+        return _labels(self.renderer.tokenizer, VOTE_KEY, num_options, self.at_endpoint)
 
     def labels_for_peers(self, num_peers: int) -> LabelSet:
         """One label per peer, and one for the seat's own reasoning."""
-        return _labels(self.renderer.tokenizer, PERSUADED_KEY, num_peers + 1)
+        return _labels(self.renderer.tokenizer, PERSUADED_KEY, num_peers + 1, self.at_endpoint)
+
+    @property
+    def at_endpoint(self) -> bool:
+        """Whether it is spoken to at a server: then its tokens can't be counted before it has answered."""
+        return self.card.endpoint is not None
 
     # ── lengths ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -71,6 +78,8 @@ class Model:
                 f"whose context is {self.context_length:,}; {self._least_shown} are needed to leave something",
                 hint=self._how_to_fit(),
             )
+        if self.at_endpoint:
+            return self.context_length
         return max(self._longest_for(seat, question, bounds) for seat in self.seats)
 
     def shown_bounds(self, question: Question) -> dict[str, int]:
@@ -87,7 +96,7 @@ class Model:
     def _bound(self, author: Participant, question: Question) -> int:
         if isinstance(author, Seat):
             return self.renderer.turn_bound(author, self.panel.peers)
-        return self.panel.peers.max_tokens or self._confederate_tokens(author.name, question)
+        return self.renderer.given_bound(self.panel.peers) or self._confederate_tokens(author.name, question)
 
     @cached_property
     def _confederate_tokens(self) -> Callable[[str, Question], int]:
@@ -241,8 +250,8 @@ class Model:
 
 
 @lru_cache(maxsize=512)
-def _labels(tokenizer: PromptTokenizer, key: str, count: int) -> LabelSet:
-    return probe_labels(tokenizer, key, count)
+def _labels(tokenizer: PromptTokenizer, key: str, count: int, at_endpoint: bool) -> LabelSet:
+    return replace(probe_labels(tokenizer, key, count), replies=at_endpoint)
 
 
 def build_models(
@@ -271,7 +280,8 @@ def build_models(
     for card in panel.cards:
         known = (renderers or {}).get(card.id)
         renderer = Renderer(card, tokenizers[card.id], wording) if known is None else known
-        if real_templates and any(seat.thinking.on for seat in panel.model_seats if seat.card.id == card.id):
+        thinks = any(seat.thinking.on for seat in panel.model_seats if seat.card.id == card.id)
+        if thinks and (real_templates or card.endpoint is not None):
             renderer.check_thinking()
         models[card.id] = Model(card, renderer, panel, _context_length(card, panel))
     return models
@@ -339,6 +349,8 @@ def seat_conditions(
 
 
 def _context_length(card: Card, panel: Panel) -> int:
+    if card.endpoint is not None:
+        return ENDLESS
     wanted = {**card.engine, **panel.engine}.get("max_model_len")
     if wanted is None:
         return card.context_length

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from localtable.engines.base import EngineSpec
+from localtable.engines.registry import ENDPOINT
 from localtable.errors import ConfigError, PlacementError
 from localtable.runner.models import Model
 from localtable.scheduler.calibration import Calibration
@@ -114,6 +115,27 @@ def scripted_placements(
         )
         for card_id, spot in spots.items()
     }
+
+
+def endpoint_placements(models: Mapping[str, Model]) -> dict[str, Placement]:
+    """The same for those of the models that are spoken to at an endpoint: on no device, and always awake."""
+    placements = {}
+    for card_id, model in models.items():
+        endpoint = model.card.endpoint
+        if endpoint is None:
+            continue
+        spec = EngineSpec(
+            kind=ENDPOINT,
+            model_id=card_id,
+            folder=None,
+            dtype=model.card.dtype,
+            max_model_len=model.context_length,
+            max_num_seqs=endpoint.max_concurrent,
+            kv_cache_bytes=0,
+            arguments={name: value for name, value in asdict(endpoint).items() if name != "price"},
+        )
+        placements[card_id] = Placement(spec, total_bytes=0, devices=(), swap="none")
+    return placements
 
 
 def _spec(model: Model, wish: Wish, device: Device) -> EngineSpec:

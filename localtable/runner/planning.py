@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from localtable.errors import ConfigError
 from localtable.prompts import ByteTokenizer, PromptTokenizer, load_wording
-from localtable.prompts.render import RETOKENIZED
+from localtable.prompts.render import BYTES_PER_TOKEN, RETOKENIZED
 from localtable.protocol import cards_of, peers_read
 from localtable.runner.models import Model, build_models, seat_conditions
 from localtable.runner.placements import wish_for
@@ -21,8 +22,6 @@ from localtable.scheduler.plan import SHORTEST, Workload
 from localtable.scheduler.seating import Wish
 from localtable.types import Card, Panel, Participant, Question, Seat, ShownTurn
 
-BYTES_PER_TOKEN = 4
-"""English in tokenizers of today; code and other scripts have more tokens."""
 USUAL_QUESTION = Question("usual", "x" * 600, ("x" * 40,) * 4)
 """Where no suite is named: 150 tokens, with four options of ten."""
 BALLOT_TOKENS = 100
@@ -44,7 +43,10 @@ def plan_inputs(
         number: How many questions there are.
 
     Returns:
-        A wish for each model, and what they do.
+        A wish for each model, and what they do; models at endpoints take nothing here, and are left out.
+
+    Raises:
+        ConfigError: All models are at endpoints.
     """
     wording = load_wording(panel.prompts)
     models = build_models(panel, _tokenizers(panel.cards), wording, real_templates=False)
@@ -88,14 +90,21 @@ def _inputs(
     question = max(questions, key=lambda q: len(q.question) + sum(map(len, q.options)), default=USUAL_QUESTION)
     lengths: dict[str, int] = {}
     seen: dict[str, Model] = {}
-    for models in sitting:
+    here = [{card_id: model for card_id, model in models.items() if not model.at_endpoint} for models in sitting]
+    if not any(here):
+        raise ConfigError(
+            "every model is spoken to at an endpoint: there is nothing to plan here",
+            hint="Hold the debate or the suite: nothing has to be loaded for it.",
+        )
+    for models in here:
         for card_id, model in models.items():
             lengths[card_id] = max(lengths.get(card_id, 0), _longest(model, question))
             seen.setdefault(card_id, model)
     wishes = [wish_for(kind, model, lengths[card_id], machine, suite=True) for card_id, model in seen.items()]
     workloads = [
         replace(_workload(models, question, number), repeated=again)
-        for models, again in zip(sitting, repeated, strict=True)
+        for models, again in zip(here, repeated, strict=True)
+        if models
     ]
     return wishes, workloads
 
@@ -131,7 +140,7 @@ def _most_said(seat: Participant) -> int:
 def _workload(models: Mapping[str, Model], question: Question, number: int) -> Workload:
     model = next(iter(models.values()))
     panel = model.panel
-    seats, seen = panel.model_seats, panel.visibility
+    seats, seen = tuple(seat for seat in panel.model_seats if seat.card.endpoint is None), panel.visibility
     said = tuple(seat.sampling.max_tokens + (seat.thinking.max_tokens if seat.thinking.on else 0) for seat in seats)
     least = tuple(
         max(1, seat.sampling.min_tokens, int(SHORTEST * bound)) for seat, bound in zip(seats, said, strict=True)

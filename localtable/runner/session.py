@@ -15,17 +15,18 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from localtable.engines.base import EngineInfo, Request
+from localtable.engines.endpoint.key import read_key
 from localtable.engines.registry import Choice
 from localtable.errors import LocaltableError
 from localtable.prompts import ByteTokenizer, HfTokenizer, PromptTokenizer, Wording
 from localtable.protocol import Condition, cards_of
 from localtable.runner.events import EngineChosen, Listener, RunEvent
-from localtable.runner.keys import engine_identity, request_key
+from localtable.runner.keys import draws_always, engine_identity, request_key
 from localtable.runner.learning import Learning
 from localtable.runner.loop import Loop, Outcome
 from localtable.runner.manifest import session_facts, with_engines
 from localtable.runner.models import Model, build_moderators, longest_turns, seat_conditions
-from localtable.runner.placements import build_placements, scripted_placements, seat_models
+from localtable.runner.placements import build_placements, endpoint_placements, scripted_placements, seat_models
 from localtable.runner.summarizing import length_for
 from localtable.scheduler.calibration import Calibration
 from localtable.scheduler.devices import Machine, find_machine, free_bytes
@@ -193,7 +194,8 @@ def seat_run(
         PlacementError: A prompt or a model doesn't fit.
     """
     tokenizers = read_tokenizers(cards_of(inputs.conditions.values()), inputs.files)
-    sitting = seat_conditions(inputs.conditions, tokenizers, inputs.wordings, real_templates=bool(inputs.files))
+    real = inputs.chosen.kind != "scripted"
+    sitting = seat_conditions(inputs.conditions, tokenizers, inputs.wordings, real_templates=real)
     models: dict[str, Model] = {}
     for card_id, model in chain.from_iterable(sits.items() for sits in sitting.values()):
         models.setdefault(card_id, model)
@@ -208,11 +210,15 @@ def seat_run(
         models.setdefault(card_id, moderator)
         needs[card_id] = max(needs.get(card_id, 0), length_for(moderator))
     known = Calibration(home)
-    seated = seat_models(inputs.chosen.kind, models, needs, machine, known, suite=suite)
+    here = {card_id: model for card_id, model in models.items() if not model.at_endpoint}
+    seated = seat_models(inputs.chosen.kind, here, needs, machine, known, suite=suite)
     if inputs.chosen.kind == "scripted":
-        placements = scripted_placements(models, needs, machine, suite=suite)
+        placements = scripted_placements(here, needs, machine, suite=suite)
     else:
-        placements = build_placements(models, seated, inputs.files, machine)
+        placements = build_placements(here, seated, inputs.files, machine)
+    # In the panel's order, by which the pool decides what is equal otherwise.
+    placements |= endpoint_placements(models)
+    placements = {card_id: placements[card_id] for card_id in models}
     return Seating(machine, known, models, sitting, seated, placements, moderators)
 
 
@@ -236,8 +242,9 @@ def open_session(
 
     Raises:
         PlacementError: A prompt or a model doesn't fit.
-        PrerequisiteError: The machine is smaller than the options say.
+        PrerequisiteError: The machine is smaller than the options say, or an endpoint's key is not set.
     """
+    require_keys(cards_of(inputs.conditions.values()))
 
     def begin(engines: Engines) -> Loop:
         return Loop(
@@ -303,7 +310,8 @@ def open_work(
         }
 
         def key_of(model_id: str, request: Request) -> Key:
-            return request_key(identities[model_id], request, always_draws=chosen.kind == "scripted")
+            draws = draws_always(chosen.kind, models[model_id].card)
+            return request_key(identities[model_id], request, always_draws=draws)
 
         pool = EnginePool(
             seating.placements,
@@ -334,9 +342,21 @@ def read_tokenizers(cards: Iterable[Card], files: Mapping[str, ModelFiles]) -> d
 
     Args:
         cards: Of the models.
-        files: Weights by card id; none with the scripted engine.
+        files: Weights by card id; none with the scripted engine, and none at an endpoint, where the server has the
+            tokenizer: what is said to it is written in bytes.
     """
-    return {card.id: HfTokenizer(files[card.id].folder) if files else ByteTokenizer() for card in cards}
+    return {card.id: HfTokenizer(files[card.id].folder) if card.id in files else ByteTokenizer() for card in cards}
+
+
+def require_keys(cards: Iterable[Card]) -> None:
+    """Refuse to begin where the key of an endpoint is not set.
+
+    Raises:
+        PrerequisiteError: Says which variable should have held it.
+    """
+    for card in cards:
+        if card.endpoint is not None:
+            read_key(card.endpoint)
 
 
 def models_of(models: Mapping[str, Model], condition: Condition) -> dict[str, Model]:

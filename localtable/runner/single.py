@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from localtable.engines.registry import choose
+from localtable.engines.registry import choose_for
 from localtable.errors import EngineImportError, LocaltableError
 from localtable.prompts import load_wording
 from localtable.protocol import DEBATE, Condition, Debate, build_round, cards_of
@@ -53,7 +53,7 @@ def _hold(
     question: Question, panel: Panel, options: RunOptions, on_partial: Callable[[Transcript], None]
 ) -> Transcript:
     panel = with_engine_arguments(panel, options.engine_arguments)
-    chosen = choose(options.engine)
+    chosen = choose_for(options.engine, panel.cards)
     if options.engine_reason:
         chosen = chosen._replace(reason=options.engine_reason)
     scripted = chosen.kind == "scripted"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from localtable.engines.registry import Choice, choose
+from localtable.engines.registry import ENDPOINT, Choice, choose, choose_for
 from localtable.errors import ConfigError, EngineImportError
 from localtable.prompts import check_wording, load_wording
 from localtable.protocol import DEBATE, Condition, build_conditions, cards_of
@@ -121,8 +121,8 @@ def begin_run(
     """
     # A folder, or another program's file, is refused before a lock is put beside it.
     begun = holds_run(path)
-    engine = _engine_of(path) if begun and options.engine == "auto" else choose(options.engine).kind
     cards = cards_of(conditions.values())
+    engine = _engine_of(path) if begun and options.engine == "auto" else choose_for(options.engine, cards).kind
     files = {} if engine == "scripted" else find_weights(cards, options.home, say=_say(options))
     run = describe(engine, files)
     names = [condition.name for condition in conditions.values()]
@@ -179,8 +179,9 @@ class SuiteRun:
         self.conditions = conditions_of(run, where)
         wordings = current_wordings(run, self.conditions)
         chosen = Choice(run.engine, options.engine_reason or "the run's own")
-        choose(run.engine)
-        if options.engine not in ("auto", run.engine):
+        if run.engine != ENDPOINT:
+            choose(run.engine)
+        if run.engine != ENDPOINT and options.engine not in ("auto", run.engine):
             raise ConfigError(
                 f"{where} was begun with the engine {run.engine!r}, not {options.engine!r}",
                 hint="Leave --engine out, or begin a new store.",

@@ -9,6 +9,7 @@ from typing import Any
 
 from localtable.protocol import debate_of
 from localtable.runner.inputs import conditions_of
+from localtable.runner.prices import run_cost
 from localtable.store import Store
 from localtable.store.reading import session_counts
 from localtable.types import CONFEDERATE
@@ -40,6 +41,7 @@ def run_totals(store: Store) -> dict[str, Any]:
             totals["activations"][model_id] = totals["activations"].get(model_id, 0) + number
     nothing: dict[str, Any] = {"id": 0, "seconds": {}, "activations": {}}
     last = next((session for session in sessions if session["id"] == store.session), nothing)
+    totals |= run_cost(store)
     totals["this_run"] = {
         **session_counts(store, last["id"]),
         "seconds": {name: last["seconds"].get(name, 0.0) for name in SECONDS},
@@ -82,7 +84,11 @@ def condition_totals(store: Store) -> dict[str, dict[str, Any]]:
         entry["prompt_tokens"] += prompt
         entry["cached_tokens"] += cached
         entry["completion_tokens"] += completion
-        entry["flops"] += estimated_flops(active[model], prompt - cached + completion)
+        parameters = active[model]
+        if parameters is None:
+            entry["flops"] = None
+        elif entry["flops"] is not None:
+            entry["flops"] += estimated_flops(parameters, prompt - cached + completion)
     return found
 
 
@@ -91,8 +97,10 @@ def estimated_flops(active_parameters: int, tokens: int) -> float:
     return 2.0 * active_parameters * tokens
 
 
-def _active(card: Mapping[str, Any]) -> int:
-    return int(card.get("active_parameters") or card["parameters"])
+def _active(card: Mapping[str, Any]) -> int | None:
+    """None of a model at an endpoint that doesn't say how large it is."""
+    parameters = card.get("active_parameters") or card.get("parameters")
+    return None if parameters is None else int(parameters)
 
 
 def validity(store: Store) -> list[dict[str, Any]]:

@@ -12,11 +12,12 @@ from localtable.protocol import Condition, Debate, panel_on
 from localtable.runner.inputs import conditions_of
 from localtable.runner.manifest import build_manifest
 from localtable.runner.open_debates import replay
+from localtable.runner.prices import debate_cost
 from localtable.store import DebateRow, InfluenceRecord, Run, Store
 from localtable.store.influences import influences_of
 from localtable.store.summaries import summary_of
 from localtable.transcript import summary_from_json
-from localtable.types import Influence, Summary, Transcript
+from localtable.types import Influence, Summary, Transcript, Turn
 
 
 def to_transcript(
@@ -31,16 +32,32 @@ def to_transcript(
         session: In which it ended.
         summary: What a moderator has written of it; from templates where there is none.
     """
+    at_endpoints = {seat.name for seat in condition.panel.model_seats if seat.card.endpoint is not None}
+    models = {seat.name: seat.model_id for seat in condition.panel.seats}
+    rounds = debate.rounds
+    if at_endpoints:
+        rounds = tuple(
+            replace(round_, turns=tuple(_counted(turn) if turn.seat in at_endpoints else turn for turn in round_.turns))
+            for round_ in rounds
+        )
+    turns = [(models[turn.seat], turn) for round_ in rounds for turn in round_.turns]
+    manifest = build_manifest(run, condition, session, len(debate.question.options))
     transcript = Transcript(
         debate.question,
         panel_on(debate.question, condition.panel),
         debate.repeat,
-        debate.rounds,
+        rounds,
         debate.verdict,
         condition=condition.name,
-        manifest=build_manifest(run, condition, session, len(debate.question.options)),
+        manifest={**manifest, **debate_cost(condition.panel.cards, turns)},
     )
     return summed_up(transcript, summary)
+
+
+def _counted(turn: Turn) -> Turn:
+    """A turn of an endpoint, of which nobody knows the tokens, nor how many they were where the server counts none."""
+    counted = any(usage.prompt_tokens for usage in (turn.usage or {}).values())
+    return replace(turn, token_ids=None, usage=turn.usage if counted else None)
 
 
 def finished_transcripts(store: Store, names: Collection[str] | None = None) -> Iterator[Transcript]:

@@ -375,7 +375,9 @@ class TurnLoop(ABC, Generic[Work, Owner]):
                 owner,
                 EngineError(
                     f"{turn.model.card.id} failed at {turn.doing}, {turn.tries} of {MAX_TRIES} times: {message}",
-                    hint="Run it again; if it fails again, another --engine may not.",
+                    hint="docs/endpoints.md says what is asked of a server again, and what is not."
+                    if turn.model.at_endpoint
+                    else "Run it again; if it fails again, another --engine may not.",
                 ),
             )
         for other, request, other_owner in at_work.followers:

@@ -10,26 +10,30 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from localtable.ballots import (
-    Choice,
     LabelSet,
+    Reading,
     assemble,
     ballot_orders,
     choose,
+    mean_mass,
     names_a_letter,
     pooled,
     read_choice,
     read_label_mass,
+    read_reply,
     replied_vote,
     stated_vote,
+    weakest,
 )
 from localtable.ballots.reply import MAX_TOKENS as MAX_REPLY_TOKENS
-from localtable.engines.base import Completion, Constraint, Origin, Request
+from localtable.engines.base import Completion, Constraint, Origin, ReplyForm, Request
 from localtable.errors import PlacementError
 from localtable.prompts import shown_names
-from localtable.protocol import Debate, Draft, Text, Vote, next_step
+from localtable.protocol import Debate, Draft, Text, Vote, next_step, rule_for
 from localtable.runner.models import Model
 from localtable.seeds import request_seed
 from localtable.types import (
+    UNASKED_REASONING,
     Ballot,
     FreeReply,
     Letter,
@@ -111,7 +115,8 @@ class TurnAtWork:
         Raises:
             PlacementError: A peer's turn is longer than was reckoned with and may not be cut.
         """
-        self.step = next_step(self.draft, rule=self.debate.panel.ballot, thinking=self.seat.thinking.on)
+        rule = rule_for(self.seat, self.debate.panel.ballot)
+        self.step = next_step(self.draft, rule=rule, thinking=self.seat.thinking.on)
         self.said = []
         if self.step is None:
             return None
@@ -121,7 +126,8 @@ class TurnAtWork:
         if labels is not None and not measured:
             meaning = self._meaning(self.step)
             by_id = [(i, name) for ids, name in zip(labels.token_ids, meaning, strict=True) for i in ids]
-            constraint = Constraint(labels.regex, tuple(i for i, _ in by_id), tuple(name for _, name in by_id))
+            form = ReplyForm(labels.key, self._texts(self.step)) if labels.replies else None
+            constraint = Constraint(labels.regex, tuple(i for i, _ in by_id), tuple(name for _, name in by_id), form)
         return Request(
             request_id=self._request_id(),
             prompt_token_ids=prompt,
@@ -223,8 +229,7 @@ class TurnAtWork:
         voted = self.model.labels_for_vote(len(question.options))
         rest = voted.form.format(key=voted.key, label="\0").split("\0")[1]
         labels = self.model.labels_for_peers(len(self.peers))
-        called = (*(self.names[peer] for peer in self.peers), self.model.renderer.wording.parts.ballot.own_reasoning)
-        names = dict(zip(labels.labels, called, strict=True))
+        names = dict(zip(labels.labels, self._texts("persuaded"), strict=True))
         asked = self.model.renderer.persuaded(question, self._speaker, self.draft.previous_vote, vote.letter, names)
         closed = tuple(self.model.renderer.tokenizer.encode_plain(rest))
         label = voted.token_ids[question.letters.index(vote.letter)][0]
@@ -238,6 +243,13 @@ class TurnAtWork:
         if step == "persuaded":
             return (*self.peers, self.model.renderer.wording.parts.ballot.own_reasoning)
         return self._order
+
+    def _texts(self, step: Step) -> tuple[str, ...]:
+        """What stands behind each label in the prompt."""
+        if step == "persuaded":
+            own = self.model.renderer.wording.parts.ballot.own_reasoning
+            return (*(self.names[peer] for peer in self.peers), own)
+        return tuple(self.debate.question.text_of(letter) for letter in self._order)
 
     def prompt_texts(self) -> tuple[str, str]:
         """The words of the statement's prompt: what all seats read, and what this one reads behind it."""
@@ -267,7 +279,7 @@ class TurnAtWork:
             case "statement":
                 self.draft = draft.after_statement(self._said(completion), usage)
             case "persuaded":
-                name = self._chosen(self.model.labels_for_peers(len(self.peers)), completion).chosen
+                name = self._read(self.model.labels_for_peers(len(self.peers)), completion).choice.chosen
                 own = self.model.renderer.wording.parts.ballot.own_reasoning
                 self.draft = draft.after(step, usage, persuaded=None if name == own else name, asked_who=True)
             case "before" | "ballot":
@@ -286,8 +298,8 @@ class TurnAtWork:
         labels = self.model.labels_for_vote(len(letters))
         if not self.draft.asked:
             self.asked_ids = request.prompt_token_ids[: len(request.prompt_token_ids) - len(labels.prefix_ids)]
-        choice = self._chosen(labels, completion)
-        answer = OrderedBallot(order, {letter: choice.distribution[letter] for letter in letters})
+        choice, source, mass = self._read(labels, completion)
+        answer = OrderedBallot(order, {letter: choice.distribution[letter] for letter in letters}, source, mass)
         asked = (*self.draft.asked, answer)
         if len(asked) < len(self._orders):
             self.draft = self.draft.after(step, usage, asked=asked)
@@ -295,15 +307,23 @@ class TurnAtWork:
         if len(asked) > 1:
             # Whatever order was asked last: options that share the first place are drawn by the step's own seed.
             choice = choose(pooled(asked, self.debate.panel.ballot), self.seed(step, 0))
-        vote = Vote(choice.chosen, dict(choice.distribution), choice.tied, asked if len(asked) > 1 else ())
+        source = weakest([answer.source for answer in asked])
+        shares = dict(choice.distribution) if source in ("exact", "logprobs") else None
+        orders = asked if len(asked) > 1 else ()
+        vote = Vote(choice.chosen, shares, choice.tied, orders, source, mean_mass(asked))
         part = "before" if step == "before" else "ballot"
         self.draft = self.draft.after(step, usage, asked=(), **{part: vote})
 
-    def _chosen(self, labels: LabelSet, completion: Completion) -> Choice:
+    def _read(self, labels: LabelSet, completion: Completion) -> Reading:
         assert self.step is not None
-        choice = read_choice(labels, completion.logprobs, self._meaning(self.step), self.seed(self.step, self._sample))
-        assemble(labels, labels.labels[self._meaning(self.step).index(choice.chosen)])
-        return choice
+        meaning, seed = self._meaning(self.step), self.seed(self.step, self._sample)
+        if labels.replies:
+            texts = self._texts(self.step)
+            reading = read_reply(labels, completion.token_ids, completion.logprobs, meaning, texts, seed)
+        else:
+            reading = Reading(read_choice(labels, completion.logprobs, meaning, seed), "exact", None)
+        assemble(labels, labels.labels[meaning.index(reading.choice.chosen)])
+        return reading
 
     def _said(self, completion: Completion) -> Text:
         text = self.model.renderer.tokenizer.decode(completion.token_ids).strip()
@@ -341,7 +361,7 @@ class TurnAtWork:
 
     def _split_thinking(self, text: str) -> tuple[str, str]:
         """Thinking that a model wrote although it was not asked to is kept apart all the same."""
-        reasoning = self.model.card.reasoning
+        reasoning = UNASKED_REASONING if self.model.at_endpoint else self.model.card.reasoning
         if reasoning is None or reasoning.end not in text:
             return "", text
         thought, _, spoken = text.rpartition(reasoning.end)
@@ -351,8 +371,10 @@ class TurnAtWork:
 def _ballot(vote: Vote, draft: Draft | None = None) -> Ballot:
     """A vote as it is kept; of the one that counts, with what its draft has measured beside it."""
     if draft is None:
-        return Ballot(vote.letter, vote.distribution, vote.tied, orders=vote.orders)
-    measured = (draft.persuaded, draft.label_mass, vote.orders, draft.free_reply)
+        return Ballot(
+            vote.letter, vote.distribution, vote.tied, orders=vote.orders, source=vote.source, listed_mass=vote.mass
+        )
+    measured = (draft.persuaded, draft.label_mass, vote.orders, draft.free_reply, vote.source, vote.mass)
     return Ballot(vote.letter, vote.distribution, vote.tied, *measured)
 
 

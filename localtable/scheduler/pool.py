@@ -103,6 +103,7 @@ class Placement:
     total_bytes: int
     """On each of its devices."""
     devices: tuple[int, ...] = (0,)
+    """None of them: it is elsewhere, takes no memory and nobody's turn."""
     load_s: float = 1.0
     """Seconds that a load is expected to take; after the first one, what it took counts."""
     turn_s: float = 1.0
@@ -205,7 +206,7 @@ class EnginePool:
             PlacementError: A model is too big even alone.
         """
         for model_id, placement in placements.items():
-            room = min(capacities[device] for device in placement.devices)
+            room = min((capacities[device] for device in placement.devices), default=0)
             if placement.total_bytes > room:
                 raise PlacementError(
                     f"{model_id} needs {placement.total_bytes / GIB:.1f} GiB; there are {room / GIB:.1f} GiB",
@@ -362,7 +363,7 @@ class EnginePool:
         Raises:
             PrerequisiteError: It is still not there after a minute: somebody else holds it.
         """
-        if self._free_bytes is None:
+        if self._free_bytes is None or not slot.placement.devices:
             return True
         kept = slot.placement.asleep_bytes if slot.handle is not None else 0
         needed = slot.placement.total_bytes - kept
@@ -412,7 +413,7 @@ class EnginePool:
         if slot.handle is not None:
             # All that an engine holds is free the moment its process is gone, and vLLM takes 2 to 5 s to end by itself
             # (docs/benchmarks.md). Ranks of several devices share memory that outlives them if they are killed.
-            if len(slot.placement.devices) == 1:
+            if len(slot.placement.devices) <= 1:
                 slot.handle.kill()
             else:
                 slot.handle.close()
@@ -435,14 +436,20 @@ class EnginePool:
                     self.timeline.begin(model_id, slot.placement.devices, "generate")
 
     def _have_the_turn(self, ready: Sequence[str]) -> list[str]:
-        """Who had it keeps it until there is nothing for it to do; then the first in panel order that has work."""
+        """Who had it keeps it until there is nothing for it to do; then the first in panel order that has work.
+
+        Who sits on no device needs no turn.
+        """
+        elsewhere = {model_id for model_id in ready if not self.slots[model_id].placement.devices}
         turn = {device: model_id for device, model_id in self._turn.items() if model_id in ready}
         for model_id in ready:
+            if model_id in elsewhere:
+                continue
             devices = self.slots[model_id].placement.devices if self._turns == "device" else (0,)
             if turn.keys().isdisjoint(devices):
                 turn.update(dict.fromkeys(devices, model_id))
         self._turn = turn
-        return [model_id for model_id in ready if model_id in turn.values()]
+        return [model_id for model_id in ready if model_id in elsewhere or model_id in turn.values()]
 
     def _wait(self, timeout_s: float) -> list[tuple[str, FromWorker]]:
         handles = {m: slot.handle for m, slot in self.slots.items() if slot.handle is not None}

@@ -56,6 +56,7 @@ PRELOAD = {
     ),
     "transformers": ("localtable.engines.transformers_engine", "transformers"),
     "scripted": ("localtable.engines.scripted", "outlines_core"),
+    "endpoint": ("localtable.engines.endpoint.engine", "httpx"),
 }
 """What a fork server of each kind imports; a name that fails here fails again, and is told, in the worker."""
 
@@ -249,7 +250,7 @@ class Workers:
 
     def prepare(self, kind: str, device: str) -> None:
         """Begin to import what engines of this kind need, in the background."""
-        if kind != "scripted":
+        if kind not in ("scripted", "endpoint"):
             self._server(kind, device)
 
     def start(self, spec: EngineSpec) -> EngineHandle:

@@ -349,7 +349,7 @@ class Store:
 
     def _ballot(self, turn: int, at: str, ballot: Ballot, *, counts: bool) -> None:
         self._write(
-            "INSERT INTO ballots VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO ballots VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 turn,
                 at,
@@ -361,6 +361,8 @@ class Store:
                 ballot.label_mass,
                 ballot.free_reply.text if ballot.free_reply else None,
                 ballot.free_reply.vote if ballot.free_reply else None,
+                ballot.source,
+                ballot.listed_mass,
             ),
         )
         self._connection.executemany(
@@ -407,8 +409,9 @@ class Store:
         ):
             answer = OrderedBallot(tuple(listed), json.loads(distribution))
             orders.setdefault((turn, at), []).append(answer)
-        for turn, at, counts, vote, tied, distribution, by, mass, reply, reply_vote in self._rows(
-            "SELECT turn, at, counts, vote, tied, distribution, persuaded_by, label_mass, free_reply, free_vote"
+        for turn, at, counts, vote, tied, distribution, by, mass, reply, reply_vote, *source in self._rows(
+            "SELECT turn, at, counts, vote, tied, distribution, persuaded_by, label_mass, free_reply, free_vote,"
+            " source, listed_mass"
             f" FROM ballots {of_debate}",
             debate,
         ):
@@ -420,6 +423,7 @@ class Store:
                 mass,
                 tuple(orders.get((turn, at), ())),
                 None if reply is None else FreeReply(reply, reply_vote),
+                *source,
             )
             found.setdefault(turn, {})[bool(counts)] = ballot
         return found

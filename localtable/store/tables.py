@@ -139,7 +139,12 @@ DEBATES = Table(
     (
         *_DEBATE_KEY,
         Column("reason", "string", "why it failed", "debates.reason", nullable=True),
-        Column("engine", "string", "`vllm`, `transformers` or `scripted`", "run.engine"),
+        Column(
+            "engine",
+            "string",
+            "`vllm`, `transformers` or `scripted`; `endpoint` where all models are spoken to at servers",
+            "run.engine",
+        ),
         Column("seed", "int64", "the panel's", "json_extract(coalesce(variants.panel, run.panel), '$.seed')"),
         Column(
             "variant",
@@ -246,6 +251,19 @@ BALLOTS = Table(
         ),
         Column("free_reply", "string", "an unconstrained answer, where it was asked for", "ballots.free_reply", True),
         Column("free_vote", "string", "the letter that the parser makes of it", "ballots.free_vote", True),
+        Column(
+            "source",
+            "string",
+            "what the vote was read from: `exact`, or at an endpoint `logprobs`, `structured` or `parsed`",
+            "ballots.source",
+        ),
+        Column(
+            "listed_mass",
+            "double",
+            "of `logprobs`: probability of all letters that the server listed, before they are made to sum to 1",
+            "ballots.listed_mass",
+            nullable=True,
+        ),
         Column(
             "num_orders",
             "int32",

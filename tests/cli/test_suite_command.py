@@ -83,7 +83,7 @@ def test_a_suite_is_held_and_its_totals_are_told_on_stderr(folder: Path, localta
     assert lines[3].startswith("8 debates finished, 24 turns (8 re-used), ")
     assert "\x1b" not in ended.err
     (row,) = (line.split() for line in lines if line.startswith("debate "))
-    assert row[:6] == ["debate", "4", "0", "0", "100.0%", "51.0%"]
+    assert row[:6] == ["debate", "4", "0", "0", "100.0%", "[51.0,"]
     require_clean(folder / "run.db", 8)
 
 

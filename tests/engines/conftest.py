@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from subjects import ProcessEngine, Subject, build_spec, real_subject_of, scripted_subject_of
+from subjects import (
+    MAX_NUM_SEQS,
+    ProcessEngine,
+    Subject,
+    build_spec,
+    endpoint_subject_of,
+    real_subject_of,
+    scripted_subject_of,
+)
 from tiny import save_tiny_model
 
 from localtable.engines.base import Engine
@@ -51,6 +59,15 @@ def vllm_subject(smollm2_folder: Path, workers: Workers) -> Iterator[Subject]:
     _close_twice(subject.engine)
 
 
+@pytest.fixture(scope="session")
+def endpoint_subject(served: str, workers: Workers) -> Iterator[Subject]:
+    arguments = {"base_url": served, "model": "smollm2", "max_concurrent": MAX_NUM_SEQS}
+    spec = build_spec("endpoint", None, arguments=arguments)
+    subject = endpoint_subject_of(spec, ProcessEngine(workers.start(spec)))
+    yield subject
+    _close_twice(subject.engine)
+
+
 def _close_twice(engine: Engine) -> None:
     engine.close()
     engine.close()
@@ -59,6 +76,13 @@ def _close_twice(engine: Engine) -> None:
 @pytest.fixture(scope="session", params=["scripted", "transformers", "vllm"])
 def subject(request: pytest.FixtureRequest) -> Subject:
     """Every engine in turn."""
+    found: Subject = request.getfixturevalue(f"{request.param}_subject")
+    return found
+
+
+@pytest.fixture(scope="session", params=["scripted", "transformers", "vllm", "endpoint"])
+def any_subject(request: pytest.FixtureRequest) -> Subject:
+    """Every engine in turn, also the one whose tokens nobody sees."""
     found: Subject = request.getfixturevalue(f"{request.param}_subject")
     return found
 

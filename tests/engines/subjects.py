@@ -103,6 +103,10 @@ class Subject:
 
     def prompt(self, text: str) -> tuple[int, ...]:
         """A user's message and the opened turn of the assistant."""
+        if self.kind == "endpoint":
+            start, end = scripted_vocabulary.START_OF_TURN, scripted_vocabulary.END_OF_TURN
+            opened = (10, start, *self.encode("assistant\n"))
+            return (start, *self.encode(f"user\n{text}"), end, *opened)
         if self.kind == "scripted":
             return (scripted_vocabulary.START_OF_TURN, *self.encode(text), scripted_vocabulary.END_OF_TURN)
         return self.encode(f"<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n")
@@ -130,8 +134,16 @@ class Subject:
 
 
 def scripted_subject_of(spec: EngineSpec, engine: Engine) -> Subject:
+    return _in_bytes("scripted", spec, engine)
+
+
+def endpoint_subject_of(spec: EngineSpec, engine: Engine) -> Subject:
+    return _in_bytes("endpoint", spec, engine)
+
+
+def _in_bytes(kind: str, spec: EngineSpec, engine: Engine) -> Subject:
     return Subject(
-        "scripted",
+        kind,
         engine,
         scripted_vocabulary.encode,
         scripted_vocabulary.decode,

@@ -1,4 +1,8 @@
-"""The engine contract, held to every engine: scripted, and transformers and vLLM on SmolLM2."""
+"""The engine contract, held to every engine: scripted, and transformers and vLLM on SmolLM2.
+
+What doesn't hang on tokens is held to the endpoint engine, too, which speaks to vLLM's own server; the rest of it is
+tried in `test_endpoint.py` and `test_endpoint_served.py`.
+"""
 
 from __future__ import annotations
 
@@ -43,21 +47,21 @@ def sum_of_shares(completion: Completion) -> float:
 # ── every request comes back exactly once ───────────────────────────────────────────────────────────────────
 
 
-def test_every_request_comes_back_once_under_its_own_id(subject: Subject) -> None:
-    requests = [subject.request(question, seed) for seed, question in enumerate(QUESTIONS * 2)]
-    subject.engine.submit(requests)
-    events = run_dry(subject)
+def test_every_request_comes_back_once_under_its_own_id(any_subject: Subject) -> None:
+    requests = [any_subject.request(question, seed) for seed, question in enumerate(QUESTIONS * 2)]
+    any_subject.engine.submit(requests)
+    events = run_dry(any_subject)
     assert sorted(event.request_id for event in events) == sorted(request.request_id for request in requests)
     assert all(isinstance(event, Completion) for event in events)
 
 
-def test_an_empty_batch_is_legal(subject: Subject) -> None:
-    subject.engine.submit([])
-    assert generate(subject.engine, []) == []
+def test_an_empty_batch_is_legal(any_subject: Subject) -> None:
+    any_subject.engine.submit([])
+    assert generate(any_subject.engine, []) == []
 
 
-def test_step_gives_nothing_at_once_when_nothing_is_unfinished(subject: Subject) -> None:
-    assert subject.engine.step() == []
+def test_step_gives_nothing_at_once_when_nothing_is_unfinished(any_subject: Subject) -> None:
+    assert any_subject.engine.step() == []
 
 
 def test_counts_add_up(subject: Subject) -> None:
@@ -71,14 +75,14 @@ def test_counts_add_up(subject: Subject) -> None:
         assert all(0 <= token_id < subject.vocab_size for token_id in done.token_ids)
 
 
-def test_requests_join_while_others_run(subject: Subject) -> None:
-    first = [subject.request(question, stream=True, max_tokens=12, min_tokens=12) for question in QUESTIONS[:2]]
-    second = [subject.request(question, max_tokens=4, min_tokens=4) for question in QUESTIONS[2:]]
-    subject.engine.submit(first)
-    events = subject.engine.step()
+def test_requests_join_while_others_run(any_subject: Subject) -> None:
+    first = [any_subject.request(question, stream=True, max_tokens=12, min_tokens=12) for question in QUESTIONS[:2]]
+    second = [any_subject.request(question, max_tokens=4, min_tokens=4) for question in QUESTIONS[2:]]
+    any_subject.engine.submit(first)
+    events = any_subject.engine.step()
     assert events
-    subject.engine.submit(second)
-    events += run_dry(subject)
+    any_subject.engine.submit(second)
+    events += run_dry(any_subject)
     done = [event.request_id for event in events if isinstance(event, Completion)]
     assert sorted(done) == sorted(request.request_id for request in (*first, *second))
 
@@ -103,9 +107,9 @@ def test_equal_seeds_give_equal_answers_in_one_batch(subject: Subject) -> None:
     assert first.token_ids != other.token_ids
 
 
-def test_different_seeds_give_different_answers(subject: Subject) -> None:
-    requests = [subject.request(QUESTIONS[3], seed, max_tokens=12, min_tokens=12) for seed in range(6)]
-    assert len({done.token_ids for done in completed(subject, requests)}) >= 3
+def test_different_seeds_give_different_answers(any_subject: Subject) -> None:
+    requests = [any_subject.request(QUESTIONS[3], seed, max_tokens=12, min_tokens=12) for seed in range(6)]
+    assert len({done.token_ids for done in completed(any_subject, requests)}) >= 3
 
 
 def test_sampling_is_each_requests_own(subject: Subject) -> None:
@@ -162,11 +166,11 @@ def test_the_models_own_end_stops_too(subject: Subject) -> None:
 # ── streaming ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_what_streams_is_the_completion(subject: Subject) -> None:
-    streaming = [subject.request("Say: hi", seed, stream=True, max_tokens=40) for seed in range(3)]
-    silent = subject.request("Say: hi", 9, max_tokens=10)
-    subject.engine.submit([*streaming, silent])
-    events = run_dry(subject)
+def test_what_streams_is_the_completion(any_subject: Subject) -> None:
+    streaming = [any_subject.request("Say: hi", seed, stream=True, max_tokens=40) for seed in range(3)]
+    silent = any_subject.request("Say: hi", 9, max_tokens=10)
+    any_subject.engine.submit([*streaming, silent])
+    events = run_dry(any_subject)
     for request in (*streaming, silent):
         own = [event for event in events if event.request_id == request.request_id]
         *tokens, last = own
@@ -263,35 +267,35 @@ def test_a_ballot_finds_its_statement_in_the_cache(model_subject: Subject) -> No
 # ── abort ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_aborted_request_comes_back_no_more(subject: Subject) -> None:
-    requests = [subject.request(question, stream=True, max_tokens=24, min_tokens=24) for question in QUESTIONS]
-    subject.engine.submit(requests)
-    subject.engine.step()
+def test_an_aborted_request_comes_back_no_more(any_subject: Subject) -> None:
+    requests = [any_subject.request(question, stream=True, max_tokens=24, min_tokens=24) for question in QUESTIONS]
+    any_subject.engine.submit(requests)
+    any_subject.engine.step()
     unwanted = {requests[0].request_id, requests[2].request_id}
-    subject.engine.abort([*unwanted, "never-heard-of"])
-    events = run_dry(subject)
+    any_subject.engine.abort([*unwanted, "never-heard-of"])
+    events = run_dry(any_subject)
     assert not unwanted & {event.request_id for event in events}
     done = {event.request_id for event in events if isinstance(event, Completion)}
     assert done == {requests[1].request_id, requests[3].request_id}
 
 
-def test_all_of_a_batch_and_what_waits_behind_it_can_be_aborted(subject: Subject) -> None:
-    running = [subject.request(QUESTIONS[3], seed, stream=True, max_tokens=24, min_tokens=24) for seed in range(3)]
-    subject.engine.submit(running)
-    subject.engine.step()
-    waiting = [subject.request(question) for question in QUESTIONS]
-    subject.engine.submit(waiting)
-    subject.engine.abort(request.request_id for request in (*running, *waiting))
-    assert run_dry(subject) == []
-    assert len(completed(subject, [subject.request(QUESTIONS[0])])) == 1
+def test_all_of_a_batch_and_what_waits_behind_it_can_be_aborted(any_subject: Subject) -> None:
+    running = [any_subject.request(QUESTIONS[3], seed, stream=True, max_tokens=24, min_tokens=24) for seed in range(3)]
+    any_subject.engine.submit(running)
+    any_subject.engine.step()
+    waiting = [any_subject.request(question) for question in QUESTIONS]
+    any_subject.engine.submit(waiting)
+    any_subject.engine.abort(request.request_id for request in (*running, *waiting))
+    assert run_dry(any_subject) == []
+    assert len(completed(any_subject, [any_subject.request(QUESTIONS[0])])) == 1
 
 
-def test_aborting_what_has_finished_changes_nothing(subject: Subject) -> None:
-    request = subject.request(QUESTIONS[0])
-    completed(subject, [request])
-    subject.engine.abort([request.request_id])
-    again = subject.request(QUESTIONS[0], request_id=request.request_id)
-    assert len(completed(subject, [again])) == 1
+def test_aborting_what_has_finished_changes_nothing(any_subject: Subject) -> None:
+    request = any_subject.request(QUESTIONS[0])
+    completed(any_subject, [request])
+    any_subject.engine.abort([request.request_id])
+    again = any_subject.request(QUESTIONS[0], request_id=request.request_id)
+    assert len(completed(any_subject, [again])) == 1
 
 
 # ── preempted ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -400,17 +404,17 @@ def test_an_id_in_use_is_refused_and_the_batch_with_it(scripted_subject: Subject
     assert done == [running.request_id]
 
 
-def test_info_says_what_was_loaded(subject: Subject) -> None:
-    info = subject.engine.info()
-    assert info.kind == subject.kind
+def test_info_says_what_was_loaded(any_subject: Subject) -> None:
+    info = any_subject.engine.info()
+    assert info.kind == any_subject.kind
     assert info.max_model_len == MAX_MODEL_LEN
     assert info.max_num_seqs == MAX_NUM_SEQS
     assert info.versions
-    if subject.kind == "transformers":
+    if any_subject.kind == "transformers":
         assert info.dtype == "float32"
         assert info.weights_bytes is not None
         assert 4 * 130e6 < info.weights_bytes < 4 * 140e6
-    if subject.kind == "vllm":
+    if any_subject.kind == "vllm":
         assert info.block_size is not None
         assert info.num_kv_blocks is not None
         assert info.num_kv_blocks * info.block_size > MAX_MODEL_LEN

@@ -22,9 +22,12 @@ def writing(tmp_path: Path) -> Writing:
     return Writing(written(tmp_path, {"Ada": "AB", "Bob": "BB", "Cy": "AA"}, persuaded={(2, "Ada"): "Bob"}))
 
 
+OTHERS = ("It was brief.", "It was short.", "It was quick.", "It was calm.")
+
+
 def write(writing: Writing, *texts: str) -> Summary:
-    """Give these texts, in turn, to whatever is asked for; the last one as often as it takes."""
-    for text in (*texts, *[texts[-1]] * 50):
+    """Give these texts, in turn, to whatever is asked for, and then others that say nothing."""
+    for text in (*texts, *OTHERS):
         if writing.is_done:
             break
         writing.take(text, cut=False)
@@ -52,19 +55,19 @@ def test_what_holds_is_kept_with_the_turns_that_it_is_about(writing: Writing) ->
 
 
 def test_a_sentence_that_does_not_hold_is_asked_for_once_more(writing: Writing) -> None:
-    summary = write(writing, "Yes won.", "No won.", "It was brief.")
+    summary = write(writing, "Yes won.", "No won.")
     assert [s.sentence for s in summary.text] == ["No won."]
     assert (summary.dropped, summary.asked_again) == (0, 1)
 
 
 def test_what_does_not_hold_the_second_time_is_dropped_and_counted(writing: Writing) -> None:
-    summary = write(writing, "Yes won. No led.", "Yes won. No led. Zoe voted for No.", "It was brief.")
+    summary = write(writing, "Yes won. No led.", "Yes won. No led. Zoe voted for No.")
     assert [s.sentence for s in summary.text] == ["No led."]
     assert (summary.dropped, summary.asked_again) == (2, 1)
 
 
 def test_the_better_attempt_stays(writing: Writing) -> None:
-    summary = write(writing, "No won. Bob voted for No. Yes won.", "Zoe won.", "It was brief.")
+    summary = write(writing, "No won. Bob voted for No. Yes won.", "Zoe won.")
     assert [s.sentence for s in summary.text] == ["No won.", "Bob voted for No."]
     assert (summary.dropped, summary.asked_again) == (1, 1)
 
@@ -72,7 +75,7 @@ def test_the_better_attempt_stays(writing: Writing) -> None:
 @pytest.mark.parametrize("nothing", ["", "   ", "…", "?!", "Yes won.", "and then the", "<|im_end|>", "12345"])
 def test_where_nothing_holds_templates_stand_in(tmp_path: Path, nothing: str) -> None:
     data = written(tmp_path, {"Ada": "AB", "Bob": "BB", "Cy": "AA"}, persuaded={(2, "Ada"): "Bob"})
-    summary = write(Writing(data), nothing)
+    summary = write(Writing(data), *[nothing] * 6)
     template = from_templates(data, find_facts(data))
     assert (summary.text, summary.arguments, summary.turning_points) == (
         template.text,
@@ -83,6 +86,12 @@ def test_where_nothing_holds_templates_stand_in(tmp_path: Path, nothing: str) ->
     assert summary.by == "toy"
     assert summary.asked_again == 3
     assert summary.dropped == 3
+
+
+def test_what_was_said_already_is_not_said_again(writing: Writing) -> None:
+    summary = write(writing, "No won.", "No won.", "No won. Bob spoke.")
+    assert summary.arguments[0].sentence == "Bob spoke."
+    assert (summary.dropped, summary.asked_again) == (1, 1)
 
 
 def test_a_text_that_was_cut_ends_with_its_last_whole_sentence(writing: Writing) -> None:
@@ -105,7 +114,7 @@ def test_the_message_has_the_facts_and_quotes_what_was_said_line_by_line(tmp_pat
 def test_a_sentence_of_the_instructions_is_no_summary(writing: Writing) -> None:
     message = writing.message({})
     told = next(s for s in split_sentences(message) if s.startswith("Everything that you may say"))
-    assert write(writing, told).templated == ("text", "arguments", "turning_points")
+    assert write(writing, *[told] * 6).templated == ("text", "arguments", "turning_points")
 
 
 def test_sentences_are_told_apart_and_quotations_are_not() -> None:

@@ -238,6 +238,23 @@ def test_where_engines_take_turns_only_one_of_them_works(pools: list[Pool]) -> N
     assert [event.model_id for event in events] == ["one", "two", "two"]
 
 
+def test_who_sits_on_no_device_waits_for_nobody_and_nobody_waits_for_it(pools: list[Pool]) -> None:
+    devices: dict[str, tuple[int, ...]] = {"one": (0,), "elsewhere": (), "two": (0,)}
+    # The two others fit one at a time: they swap, and it stays.
+    pool = Pool({"one": 6, "elsewhere": 0, "two": 6}, 9, turns="machine", devices=devices)
+    pools.append(pool)
+    for name in devices:
+        pool.supply.put(name, long_work())
+    together: set[frozenset[str]] = set()
+    while pool.has_work():
+        pool.poll(0.01)
+        together.add(frozenset(name for name, slot in pool.pool.slots.items() if slot.running))
+    assert {"one", "elsewhere"} in together
+    assert not any({"one", "two"} <= found for found in together)
+    assert sorted(pool.started) == ["elsewhere", "one", "two"]
+    assert "elsewhere" in pool.awake()
+
+
 def test_on_each_device_one_engine_has_the_turn_and_one_over_several_has_them_all(pools: list[Pool]) -> None:
     devices = {"one": (0,), "two": (0,), "three": (1,), "four": (0, 1)}
     pool = Pool(dict.fromkeys(devices, 1), 9, turns="device", devices=devices)

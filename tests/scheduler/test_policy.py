@@ -33,6 +33,13 @@ def test_what_fits_is_activated_one_at_a_time_and_nothing_is_put_away() -> None:
     assert on(24, standing("a", "awake", waiting=5), b) == Activate("b")
 
 
+def test_what_sits_on_no_device_is_activated_whatever_the_devices_do() -> None:
+    elsewhere = standing("elsewhere", gib=0, waiting=1, devices=())
+    busy = standing("a", "changing", gib=24, waiting=5)
+    assert on(24, busy, elsewhere) == Activate("elsewhere")
+    assert on(24, standing("a", "awake", gib=24, running=3), elsewhere) == Activate("elsewhere")
+
+
 def test_where_all_are_awake_nothing_is_done() -> None:
     assert on(24, standing("a", "awake"), standing("b", "awake", waiting=5)) is None
 

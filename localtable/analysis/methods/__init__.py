@@ -39,11 +39,12 @@ def _models(analysis: Analysis) -> Iterator[Reference]:
     for card_id, card in run.cards.items():
         fields = {"title": str(card["name"]), "author": f"{{{card['publisher']}}}"}
         kept = run.weights.get(card_id)
-        notes = (
-            [f"source: {kept['source']}", f"weights SHA-256 {kept['weights'].removeprefix(HASHED_BY)}"]
-            if kept
-            else ["scripted, no weights"]
-        )
+        if kept:
+            notes = [f"source: {kept['source']}", f"weights SHA-256 {kept['weights'].removeprefix(HASHED_BY)}"]
+        elif "endpoint" in card:
+            notes = [f"{card['endpoint']['model']} at {card['endpoint']['base_url']}, weights not known"]
+        else:
+            notes = ["scripted, no weights"]
         hub = next((source for source in card.get("sources", ()) if "hub" in source), None)
         if hub is not None:
             repo, _, revision = str(hub["hub"]).partition("@")

@@ -132,11 +132,14 @@ def _result(marks: Sequence[Mark], ground: Ground) -> Iterator[Problem]:
         ):
             continue
         told = [
-            other for other in behind if other.word not in ("the", "option", "for", "of", "was", "is", ":", "a", "in")
+            other
+            for other in behind
+            if other.word not in ("not", "the", "option", "for", "of", "was", "is", ":", "a", "in")
         ]
         links = {"was", "is", ":", "for", "of", "favour", "favor", "favoured", "favored"}
         if told and any(other.word in links for other in behind[:3]):
             options = _listed(behind[: behind.index(told[0])] + told[:5]) if told[0].kind == "option" else []
             named = {other.option for other in told[:4] if other.kind == "option"} if options else set()
-            if named and not named <= ground.leading:
+            denied = any(other.word in words.NOT for other in behind[:3])
+            if named and (named <= ground.leading) == denied:
                 yield Problem("vote", "that is not the verdict")

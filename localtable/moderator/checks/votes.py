@@ -21,12 +21,21 @@ def check_votes(clauses: Sequence[Clause], ground: Ground) -> Iterator[Problem]:
     for clause in _merged(clauses):
         if clause.would:
             continue
-        if clause.kind == "vote":
+        if _is_nobody_named(clause):
+            yield Problem("name", f"it is not said who is meant by {clause.left[-1].text}")
+        elif clause.kind == "vote":
             yield from _voted(clause, ground)
         elif clause.kind == "stay":
             yield from _stayed(clause, ground)
         elif clause.kind == "change":
             yield from _changed(clause, ground)
+
+
+def _is_nobody_named(clause: Clause) -> bool:
+    """`He chose No`, in a sentence that has named nobody before."""
+    pronoun = bool(clause.left) and clause.left[-1].word in ("he", "she", "they")
+    claims = clause.kind in ("vote", "stay", "change", "persuade")
+    return pronoun and claims and clause.subject.who == "unknown" and not clause.earlier
 
 
 def _merged(clauses: Sequence[Clause]) -> list[Clause]:

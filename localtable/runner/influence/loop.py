@@ -174,7 +174,7 @@ class ProbeLoop(TurnLoop[Probe, Probe]):
 
     def _finish_turn(self, turn: Probe, owner: Probe) -> None:
         vote = owner.draft.vote
-        assert vote is not None
+        assert vote is not None and vote.distribution is not None
         add_probe(
             self._store,
             ProbeRecord(owner.turn_id, owner.kind, owner.replaced, owner.sample, vote.distribution, tuple(owner.steps)),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from localtable.errors import ConfigError
 from localtable.protocol import Condition, peers_read
 from localtable.store import Store
-from localtable.types import CONFEDERATE, Letter
+from localtable.types import CONFEDERATE, Letter, Participant, Seat
 
 MOVED = 0.1
 """A seat has moved where any option's probability has changed by so much since its own previous round."""
@@ -35,7 +35,7 @@ class MeasuredTurn:
 def later_turns(
     store: Store, conditions: Mapping[int, Condition], num_questions: int | None = None
 ) -> Iterator[MeasuredTurn]:
-    """Every stored turn that has read peers, debate by debate; confederates read nobody.
+    """Every stored turn that has read peers, debate by debate; confederates read nobody, and endpoints are left out.
 
     Args:
         store: Open for reading; debates may be open or failed.
@@ -62,7 +62,12 @@ def later_turns(
 
 def _readers(condition: Condition) -> set[str]:
     seats = condition.panel.seats if condition.panel.rounds > 1 else ()
-    return {seat.name for seat in seats if peers_read(condition.panel, seat.name)}
+    return {seat.name for seat in seats if not _at_endpoint(seat) and peers_read(condition.panel, seat.name)}
+
+
+def _at_endpoint(seat: Participant) -> bool:
+    """Whether a seat's probabilities are not exact: what a peer does to them would drown in what is not listed."""
+    return isinstance(seat, Seat) and seat.card.endpoint is not None
 
 
 def _moved(before: tuple[Letter, Mapping[Letter, float]], now: tuple[Letter, Mapping[Letter, float]]) -> bool:
@@ -84,6 +89,8 @@ def require_readers(conditions: Mapping[int, Condition], where: str) -> None:
         why = "its panel has one seat"
     elif panel.rounds == 1:
         why = "it has one round, and nobody has read anybody in the first"
+    elif all(map(_at_endpoint, panel.model_seats)):
+        why = "all its models are at endpoints, which don't give every option's probability"
     else:
         why = "its seats read no single peer's turn"
     raise ConfigError(

@@ -7,19 +7,23 @@ with the two others, that one is reported, and what follows from votes is held a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from localtable.ballots import (
     VOTE_KEY,
     Choice,
     LabelSet,
+    Reading,
     ballot_orders,
     choose,
+    mean_mass,
     pooled,
     read_choice,
     read_label_mass,
+    read_reply,
     replied_vote,
+    weakest,
 )
 from localtable.errors import BallotError
 from localtable.runner.verify.disagreement import Disagreement, compare
@@ -28,6 +32,7 @@ from localtable.runner.verify.turns import Place
 from localtable.transcript import SUM_TOLERANCE
 from localtable.types import BallotRule, Letter, OrderedBallot, Question
 
+WITHOUT_SHARES = ("structured", "parsed")
 NUMERICS = 1e-9
 """How far one machine's exponential function may be from another's."""
 
@@ -38,9 +43,10 @@ STEP_OF = {"before": "before", "after": "ballot"}
 class LabelBook:
     """The ids of labels, as each session probed them."""
 
-    def __init__(self, facts: Mapping[int, Mapping[str, Any]]) -> None:
-        """Take the sessions' facts, by number."""
+    def __init__(self, facts: Mapping[int, Mapping[str, Any]], endpoints: Set[str] = frozenset()) -> None:
+        """Take the sessions' facts, by number, and which models are spoken to at an endpoint."""
         self._facts = facts
+        self._endpoints = endpoints
 
     def labels(self, session: int, model: str, question: Question) -> LabelSet | None:
         """A model's labels for a question's ballot; None where the session says nothing of them."""
@@ -51,7 +57,15 @@ class LabelBook:
         except UNREADABLE:
             return None
         return LabelSet(
-            VOTE_KEY, question.letters, (), token_ids, "", bool(found["canonical"]), found["form"], mass_ids
+            VOTE_KEY,
+            question.letters,
+            (),
+            token_ids,
+            "",
+            bool(found["canonical"]),
+            found["form"],
+            mass_ids,
+            model in self._endpoints,
         )
 
 
@@ -92,7 +106,7 @@ def _answers(
 def read_answers(
     steps: Sequence[StoredStep], question: Question, rule: BallotRule, labels: LabelSet
 ) -> list[OrderedBallot] | None:
-    """What the log-probabilities of a ballot's steps say, order by order; None where there are not as many.
+    """What the answers to a ballot's steps say, order by order; None where there are not as many.
 
     Raises:
         BallotError: They are no ballot's.
@@ -100,11 +114,16 @@ def read_answers(
     orders = ballot_orders(question.letters, rule)
     if len(steps) != len(orders):
         return None
-    read = [read_choice(labels, step.logprobs, order, 0) for step, order in zip(steps, orders, strict=True)]
-    return [
-        OrderedBallot(order, {letter: choice.distribution[letter] for letter in question.letters})
-        for order, choice in zip(orders, read, strict=True)
-    ]
+    return [_answer(step, question, order, labels) for step, order in zip(steps, orders, strict=True)]
+
+
+def _answer(step: StoredStep, question: Question, order: Sequence[Letter], labels: LabelSet) -> OrderedBallot:
+    if labels.replies:
+        texts = [question.text_of(letter) for letter in order]
+        choice, source, mass = read_reply(labels, step.token_ids, step.logprobs, order, texts, 0)
+    else:
+        choice, source, mass = Reading(read_choice(labels, step.logprobs, order, 0), "exact", None)
+    return OrderedBallot(tuple(order), {x: choice.distribution[x] for x in question.letters}, source, mass)
 
 
 def _read(
@@ -146,6 +165,11 @@ def _check_ballot(
     read = _read(turn, ballot, question, place.debate.panel.ballot, seed, labels)
     if isinstance(read, str):
         yield Disagreement(where, "log-probabilities of the ballot", read, "one for each label, sum 1", "a ballot has")
+    if labels is not None:
+        yield from compare(where, "source", ballot.source, _source(turn, ballot, place, labels), "its answers say")
+    if ballot.source in WITHOUT_SHARES:
+        yield from _check_without_shares(where, ballot, read)
+        return
     if tuple(shares) != question.letters:
         yield Disagreement(
             where, "options of the distribution", list(shares), list(question.letters), "the question has"
@@ -168,6 +192,24 @@ def _check_ballot(
         yield Disagreement(where, "vote", ballot.vote, derived, "the distribution says")
     elif follows and ballot.tied != mode.tied:
         yield Disagreement(where, "tied", list(ballot.tied), list(mode.tied), "the distribution says")
+
+
+def _source(turn: StoredTurn, ballot: StoredBallot, place: Place, labels: LabelSet) -> str:
+    """What a ballot was read from; as it says itself where its answers can't be read, which is reported as such."""
+    try:
+        answers = _answers(turn, ballot, place.debate.question, place.debate.panel.ballot, labels)
+    except (BallotError, ValueError, OverflowError):
+        answers = None
+    return weakest([answer.source for answer in answers]) if answers else ballot.source
+
+
+def _check_without_shares(where: str, ballot: StoredBallot, read: Choice | str | None) -> Iterator[Disagreement]:
+    """A vote that an endpoint gave without probabilities."""
+    if ballot.distribution:
+        yield Disagreement(where, "distribution", ballot.distribution, None, "a vote without probabilities has")
+    if isinstance(read, Choice):
+        yield from compare(where, "vote", ballot.vote, read.chosen, "the reply says")
+        yield from compare(where, "tied", list(ballot.tied), list(read.tied), "the replies say")
 
 
 def _check_orders(
@@ -195,6 +237,8 @@ def _check_measures(
     where: str, turn: StoredTurn, ballot: StoredBallot, place: Place, labels: LabelSet | None
 ) -> Iterator[Disagreement]:
     """What was measured of the ballot that counts: the labels' free probability, and a free reply."""
+    if labels is not None and labels.replies:
+        yield from _check_listed(where, turn, ballot, place, labels)
     step = turn.step("label_mass")
     if ballot.counts and step is not None and labels is not None:
         try:
@@ -208,6 +252,21 @@ def _check_measures(
                 yield Disagreement(where, "label_mass", ballot.label_mass, mass, "the log-probabilities say")
     vote = None if ballot.free_reply is None else replied_vote(ballot.free_reply, place.debate.question)
     yield from compare(where, "free_vote", ballot.free_vote, vote, "the free reply says")
+
+
+def _check_listed(
+    where: str, turn: StoredTurn, ballot: StoredBallot, place: Place, labels: LabelSet
+) -> Iterator[Disagreement]:
+    """How much of all probability an endpoint has listed for labels."""
+    try:
+        answers = _answers(turn, ballot, place.debate.question, place.debate.panel.ballot, labels) or []
+    except (BallotError, ValueError, OverflowError):
+        return  # reported with the ballot
+    mass = mean_mass(answers) if answers else None
+    stored = ballot.listed_mass
+    same = mass is None if stored is None else mass is not None and abs(mass - stored) <= NUMERICS
+    if answers and not same:
+        yield Disagreement(where, "listed_mass", stored, mass, "the log-probabilities say")
 
 
 def _check_persuaded(where: str, ballot: StoredBallot, place: Place) -> Iterator[Disagreement]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from localtable.protocol import Condition, Debate
+from localtable.runner.keys import draws_always
 from localtable.runner.verify.ballots import STEP_OF, LabelBook, check_ballots, vote_of
 from localtable.runner.verify.confederates import check_confederate
 from localtable.runner.verify.disagreement import Disagreement, compare
@@ -37,7 +38,7 @@ class Row:
 
 
 def check_debates(
-    store: Store, conditions: Mapping[int, Condition], book: LabelBook, *, scripted: bool, replay: Replay | None
+    store: Store, conditions: Mapping[int, Condition], book: LabelBook, *, engine: str, replay: Replay | None
 ) -> Iterator[Disagreement]:
     """Every debate with its turns, one after another."""
     for values in all_debates(store):
@@ -52,7 +53,7 @@ def check_debates(
         try:
             question = store.question(row.question)
             where = f"debate {row.id} ({question.id}, {conditions[row.condition].name}, {row.repeat})"
-            checked = _Checked(store, row, where, question, conditions, book, scripted)
+            checked = _Checked(store, row, where, question, conditions, book, engine)
             yield from checked.check(replay)
         except UNREADABLE as error:
             yield Disagreement(where, "what is stored", f"{error}", "values of their kind", "this program writes")
@@ -69,10 +70,10 @@ class _Checked:
         question: Question,
         conditions: Mapping[int, Condition],
         book: LabelBook,
-        scripted: bool,
+        engine: str,
     ) -> None:
         self._store, self._row, self._where, self._book = store, row, where, book
-        self._conditions, self._scripted = conditions, scripted
+        self._conditions, self._engine = conditions, engine
         condition = conditions[row.condition]
         self._debate = Debate(question, condition.panel, row.repeat, noise=condition.noise)
         self._turns = read_turns(store, row.id)
@@ -161,7 +162,7 @@ class _Checked:
     def _place(self, turn: StoredTurn, debate: Debate, seat: Seat, vote: Letter) -> Place:
         number = turn.round_number
         where, before = self._where_of(turn), debate.previous_vote(turn.seat, number)
-        return Place(where, debate, seat, number, vote, before, self._scripted)
+        return Place(where, debate, seat, number, vote, before, draws_always(self._engine, seat.card))
 
     def _check_end(self, debate: Debate) -> Iterator[Disagreement]:
         row, over = self._row, debate.open_round is None
@@ -199,7 +200,8 @@ class _Checked:
 def _as_turn(turn: StoredTurn, vote: Letter) -> Turn:
     """What the next round needs of a turn."""
     counted = next((ballot.distribution for ballot in turn.ballots if ballot.counts), None)
-    return Turn(turn.seat, turn.position, turn.statement, Ballot(vote, counted), False, None, False, None, None)
+    ballot = Ballot(vote, counted or None)
+    return Turn(turn.seat, turn.position, turn.statement, ballot, False, None, False, None, None)
 
 
 def _verdict_columns(verdict: Verdict | None) -> tuple[Any, ...] | None:

@@ -15,7 +15,7 @@ from localtable.errors import LocaltableError
 from localtable.protocol import Condition, Debate, cards_of
 from localtable.runner.influence.probes import probe_of
 from localtable.runner.inputs import find_run_weights
-from localtable.runner.keys import request_key
+from localtable.runner.keys import draws_always, request_key
 from localtable.runner.models import seat_conditions
 from localtable.runner.session import read_tokenizers
 from localtable.runner.turns import TurnAtWork, begin_turn
@@ -42,13 +42,13 @@ class Replay:
             PrerequisiteError: Weights are missing, and their tokenizers with them.
             ConfigError: Weights are other ones than the run's.
         """
-        self._scripted = run.engine == "scripted"
+        self._engine = run.engine
         cards = cards_of(conditions.values())
         files = find_run_weights(
             run, cards, home, "the run", otherwise="verify without --prompts", say=lambda text: None
         )
         tokenizers, wordings = read_tokenizers(cards, files), kept_wordings(run, conditions)
-        self._models = seat_conditions(conditions, tokenizers, wordings, real_templates=not self._scripted)
+        self._models = seat_conditions(conditions, tokenizers, wordings, real_templates=run.engine != "scripted")
 
     def check(self, stored: StoredTurn, debate: Debate, condition: int, where: str) -> Iterator[Disagreement]:
         """Take one turn once more.
@@ -114,7 +114,8 @@ class Replay:
         for step in stored:
             if request is None or turn.step != step.step:
                 return
-            key = request_key(step.identity, request, always_draws=self._scripted)
+            draws = draws_always(self._engine, turn.model.card)
+            key = request_key(step.identity, request, always_draws=draws)
             at = f"{where}, generation {step.generation} ({step.step})"
             different = [
                 *compare(at, "prompt_sha256", step.prompt_sha256, key.prompt_sha256, "the prompt has"),

@@ -47,10 +47,13 @@ class StoredBallot:
     vote: str
     tied: tuple[str, ...]
     distribution: dict[str, float]
+    """Empty where an endpoint gave no probabilities."""
     persuaded_by: str | None
     label_mass: float | None = None
     free_reply: str | None = None
     free_vote: str | None = None
+    source: str = "exact"
+    listed_mass: float | None = None
     orders: list[tuple[str, dict[str, float]]] = field(default_factory=list)
     """The options as they were listed, and the answer, order by order; empty where there was one."""
 
@@ -112,7 +115,8 @@ def read_turns(store: Store, debate: int) -> list[StoredTurn]:
 
 def read_shares(distribution: str) -> dict[str, float]:
     """A distribution out of its JSON."""
-    return {str(letter): float(share) for letter, share in json.loads(distribution).items()}
+    shares = json.loads(distribution)
+    return {} if shares is None else {str(letter): float(share) for letter, share in shares.items()}
 
 
 def all_debates(store: Store) -> Iterator[tuple[Any, ...]]:
@@ -141,8 +145,8 @@ _STEPS = (
     " JOIN generations ON generations.id = generation WHERE debate = ? ORDER BY turn, number"
 )
 _BALLOTS = (
-    "SELECT turn, at, counts, vote, tied, distribution, persuaded_by, label_mass, free_reply, free_vote FROM ballots"
-    " WHERE turn IN (SELECT id FROM turns WHERE debate = ?) ORDER BY turn, at"
+    "SELECT turn, at, counts, vote, tied, distribution, persuaded_by, label_mass, free_reply, free_vote, source,"
+    " listed_mass FROM ballots WHERE turn IN (SELECT id FROM turns WHERE debate = ?) ORDER BY turn, at"
 )
 _ORDERS = (
     "SELECT turn, at, listed, distribution FROM ballot_orders"

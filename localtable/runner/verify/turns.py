@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from localtable.ballots import ballot_orders, names_a_letter, stated_vote
-from localtable.protocol import Debate
+from localtable.protocol import Debate, rule_for
 from localtable.protocol.turn import MAX_ATTEMPTS
 from localtable.runner.verify.disagreement import Disagreement, compare
 from localtable.runner.verify.rows import StoredStep, StoredTurn
@@ -81,7 +81,7 @@ def _check_steps(turn: StoredTurn, place: Place, attempts: int) -> Iterator[Disa
 
 
 def _expected_steps(place: Place, attempts: int) -> list[str]:
-    rule = place.debate.panel.ballot
+    rule = rule_for(place.seat, place.debate.panel.ballot)
     num_orders = len(ballot_orders(place.debate.question.letters, rule))
     steps = ["before"] * num_orders if rule.at in ("before", "both") else []
     steps += ["thinking"] if place.seat.thinking.on else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from localtable.errors import ConfigError, StoreError
-from localtable.protocol import Condition
+from localtable.protocol import Condition, cards_of
 from localtable.runner.inputs import conditions_of
 from localtable.runner.verify.ballots import LabelBook
 from localtable.runner.verify.debates import check_debates
@@ -58,8 +58,9 @@ def verify_store(store: Store, *, replay: Replay | None = None) -> Iterator[Disa
             yield from check_hashes(store)
             sessions = store.sessions()
             yield from check_sessions(store, sessions, run)
-            book = LabelBook({session["id"]: session["facts"] for session in sessions})
-            yield from check_debates(store, conditions, book, scripted=run.engine == "scripted", replay=replay)
+            endpoints = {card.id for card in cards_of(conditions.values()) if card.endpoint is not None}
+            book = LabelBook({session["id"]: session["facts"] for session in sessions}, endpoints)
+            yield from check_debates(store, conditions, book, engine=run.engine, replay=replay)
             yield from check_summaries(store, conditions)
     except StoreError as error:
         yield Disagreement("the file", "a page", error.message, "what was written", "a whole file has")
