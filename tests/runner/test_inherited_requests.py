@@ -20,7 +20,7 @@ class Owner:
     state: str = "open"
 
 
-class Bare(TurnLoop[Owner]):
+class Bare(TurnLoop[TurnAtWork, Owner]):
     """Nothing but what all such loops share."""
 
     def outlook(self, model_id: str, awake: Set[str]) -> Outlook:
