@@ -10,6 +10,7 @@ from typing import Any
 from localtable.moderator.checks import check_sentence, ground_of
 from localtable.moderator.facts import find_facts
 from localtable.moderator.templates import from_templates
+from localtable.moderator.writing import split_sentences
 from localtable.protocol import Condition, Debate
 from localtable.runner.summarizing import told
 from localtable.runner.transcripts import stored_debate
@@ -53,10 +54,11 @@ def _check_sentences(summary: Summary, told_of: list[dict[str, Any]], where: str
     for part in _parts(summary):
         if part.sentence in known:
             continue
-        checked = [check_sentence(part.sentence, ground) for ground in grounds]
-        if not any(found.holds for found in checked):
-            problem = checked[-1].problems[0]
-            yield Disagreement(where, f"a sentence ({problem.kind})", part.sentence, problem.what, "the facts say that")
+        for sentence in split_sentences(part.sentence):
+            checked = [check_sentence(sentence, ground) for ground in grounds]
+            if not any(found.holds for found in checked):
+                problem = checked[-1].problems[0]
+                yield Disagreement(where, f"a sentence ({problem.kind})", sentence, problem.what, "the facts say that")
 
 
 def _parts(summary: Summary) -> Iterator[Any]:
