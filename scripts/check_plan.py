@@ -44,15 +44,15 @@ def panel_of(models: tuple[str, ...], rounds: int, tokens: int) -> Panel:
     return parse_panel(data, "the panel", Path.cwd(), default_stop=Stop("never"))
 
 
-def predicted(panel: Panel, questions: list[Question], cap: int | None) -> Plan:
+def predicted(panel: Panel, questions: list[Question], cap: int | None, base: Path) -> Plan:
     machine = find_machine(cap)
     wishes, workloads = plan_inputs(panel, machine, "vllm", questions, len(questions))
-    return make_plan(wishes, workloads, machine, Calibration(home()))
+    return make_plan(wishes, workloads, machine, Calibration(base))
 
 
-def measured(panel: Panel, questions: list[Question], cap: int | None) -> tuple[float, dict[str, Any]]:
+def measured(panel: Panel, questions: list[Question], cap: int | None, base: Path) -> tuple[float, dict[str, Any]]:
     """Seconds of a run, and its totals."""
-    options = RunOptions(home=home(), engine="vllm", device_memory_bytes=cap)
+    options = RunOptions(home=base, engine="vllm", device_memory_bytes=cap)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.db"
         begin_suite(path, panel, questions, options, SuiteOptions())
@@ -64,6 +64,13 @@ def measured(panel: Panel, questions: list[Question], cap: int | None) -> tuple[
             return time.monotonic() - began, run_totals(run.store)
 
 
+def new_home(folder: Path) -> Path:
+    """A home that has the weights, and knows nothing yet of this machine: other runs may have met a busy one."""
+    for name in ("weights", "vllm"):
+        (folder / name).symlink_to(home() / name, target_is_directory=True)
+    return folder
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", type=Path, required=True)
@@ -72,14 +79,20 @@ def main() -> int:
     parser.add_argument("--tokens", type=int, default=24, help="of every statement")
     arguments = parser.parse_args()
     questions = list(islice(load_suite(arguments.suite), arguments.questions))
+    with tempfile.TemporaryDirectory() as folder:
+        return check(arguments, questions, new_home(Path(folder)))
+
+
+def check(arguments: argparse.Namespace, questions: list[Question], base: Path) -> int:
+    """Print each panel's plan beside its run."""
     worst = 0.0
     for name, (models, rounds, gib) in PANELS.items():
         cap = int(gib * GIB) if gib else None
         panel = panel_of(models, rounds, arguments.tokens)
-        before = predicted(panel, questions, cap)
-        measured(panel, questions[: arguments.first], cap)
-        plan = predicted(panel, questions, cap)
-        seconds, totals = measured(panel, questions, cap)
+        before = predicted(panel, questions, cap, base)
+        measured(panel, questions[: arguments.first], cap, base)
+        plan = predicted(panel, questions, cap, base)
+        seconds, totals = measured(panel, questions, cap, base)
         ratio = plan.predicted_s / seconds
         worst = max(worst, abs(ratio - 1))
         print(

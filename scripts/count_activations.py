@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations, islice
 from pathlib import Path
 
-from check_plan import measured
+from check_plan import measured, new_home
 
 from localtable.config import load_card, load_suite
-from localtable.places import home
 from localtable.runner.planning import plan_inputs
 from localtable.scheduler.calibration import Calibration
 from localtable.scheduler.devices import GIB, find_machine
@@ -32,6 +32,9 @@ SMALL = "smollm2-135m-instruct"
 TRIO = (SMALL, "qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct")
 CACHE = "300MiB"
 """Of each copy: with its weights one of them fits into 1 GiB, and two don't."""
+
+Run = tuple[str, list[Card], int, int, dict[str, str]]
+"""Its name, models, number of questions, bytes of memory, engine's arguments."""
 
 
 def panel_of(cards: list[Card], tokens: int, **engine: str) -> Panel:
@@ -72,10 +75,10 @@ def fewest(sizes: Mapping[str, int], capacity: int) -> int:
     return min(cost for (_, rounds, _), cost in costs.items() if rounds == ROUNDS)
 
 
-def sizes_of(panel: Panel, questions: list[Question], cap: int) -> dict[str, int]:
+def sizes_of(panel: Panel, questions: list[Question], cap: int, base: Path) -> dict[str, int]:
     machine = find_machine(cap)
     wishes, _ = plan_inputs(panel, machine, "vllm", questions, len(questions))
-    return {card_id: seat.spot.total_bytes for card_id, seat in seat_all(wishes, machine, Calibration(home())).items()}
+    return {card_id: seat.spot.total_bytes for card_id, seat in seat_all(wishes, machine, Calibration(base)).items()}
 
 
 def main() -> int:
@@ -88,18 +91,24 @@ def main() -> int:
     questions = list(islice(load_suite(arguments.suite), max(*arguments.questions, arguments.trio)))
     small = load_card(SMALL)
     copies = [replace(small, id=f"{SMALL}-{letter}") for letter in "abc"]
-    runs = [
+    runs: list[Run] = [
         ("three copies, one fits", copies, number, GIB, {"kv_cache_memory_bytes": CACHE})
         for number in arguments.questions
     ]
     if arguments.trio:
         runs.append(("demo trio", [load_card(name) for name in TRIO], arguments.trio, int(3.9 * GIB), {}))
+    with tempfile.TemporaryDirectory() as folder:
+        return count(runs, questions, arguments.tokens, new_home(Path(folder)))
+
+
+def count(runs: list[Run], questions: list[Question], tokens: int, base: Path) -> int:
+    """Hold each run and print its activations beside the fewest."""
     missed = 0
     for name, cards, number, cap, engine in runs:
-        panel = panel_of(cards, arguments.tokens, **engine)
+        panel = panel_of(cards, tokens, **engine)
         asked = questions[:number]
-        least = fewest(sizes_of(panel, asked, cap), cap)
-        seconds, totals = measured(panel, asked, cap)
+        least = fewest(sizes_of(panel, asked, cap, base), cap)
+        seconds, totals = measured(panel, asked, cap, base)
         made, turns = totals["activations"], totals["turns"]
         missed += sum(made.values()) != least
         print(

@@ -160,6 +160,8 @@ class Slot:
     info: EngineInfo | None = None
     running: dict[str, float] = field(default_factory=dict)
     """Requests that it has, and since when."""
+    most_running: int = 0
+    """That it has had at once since it was last without any."""
     durations: Durations = field(default_factory=Durations)
     since: float = 0.0
     activations: int = 0
@@ -171,8 +173,12 @@ class Slot:
     """Its weights have been asked for since it was loaded last."""
 
     def rest_s(self) -> float:
-        """How much longer what it runs is expected to take."""
-        if not self.running:
+        """How much longer what it runs is expected to take; 0 where nothing lingers.
+
+        Of a batch of which more than half still runs nothing does: it is work that has to be done, and how long the
+        requests before it took, which had shorter prompts or less company, says nothing of its end.
+        """
+        if not self.running or 2 * len(self.running) > self.most_running > 1:
             return 0.0
         now, began = time.monotonic(), self.running.values()
         return max(self.durations.rest_s(now - at) for at in (min(began), max(began)))
@@ -431,6 +437,7 @@ class EnginePool:
             batch = supply.take(model_id, slot.info, len(slot.running))
             if batch:
                 slot.running.update(dict.fromkeys((request.request_id for request in batch), time.monotonic()))
+                slot.most_running = max(slot.most_running, len(slot.running))
                 slot.handle.submit(batch)
                 if self.timeline.phase(model_id) != "generate":
                     self.timeline.begin(model_id, slot.placement.devices, "generate")
@@ -479,6 +486,7 @@ class EnginePool:
                 if began is not None and isinstance(event, Completion):
                     slot.durations.add(message.at - began)
         if not slot.running:
+            slot.most_running = 0
             self.timeline.end(model_id)
         return [Generated(model_id, event) for event in message.events]
 
@@ -486,6 +494,7 @@ class EnginePool:
         loading, lost = slot.state == "loading", tuple(sorted(slot.running))
         slot.handle, slot.state = None, "unloaded"
         slot.running.clear()
+        slot.most_running = 0
         self.timeline.end(model_id)
         slot.failed_loads += loading
         # What says why it can't be loaded would say it again; what was loaded once, or was killed, may do better.
