@@ -139,7 +139,10 @@ def test_a_bad_command_is_one_plain_message(command: Any, tmp_path: Path, exampl
     refused(command("report", debate, "--html", debate), 2, "is the input itself")
     refused(command("report", debate, "--html", "out", "--markdown", "out"), 2, "is named for two outputs")
     refused(command("report", debate, "--html", "out", "--condition", "debate"), 2, "--condition is for a run")
-    refused(command("report", store, "--html", store), 2, "is the store itself")
+    for spelt in (store, "run.db", "./run.db", "linked.db"):
+        (tmp_path / "linked.db").unlink(missing_ok=True)
+        (tmp_path / "linked.db").symlink_to(store)
+        refused(command("report", "run.db", "--html", spelt), 2, "is the store itself")
     refused(command("report", store, "--markdown", "out.md"), 2, "--markdown is for a single debate")
     refused(command("report", store, "--html", "out.html", "--condition", "debat"), 2, "debat")
     refused(command("report", store, "--html", "none/out.html"), 2, "does not exist")
