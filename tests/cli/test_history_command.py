@@ -67,6 +67,13 @@ def test_the_latest_comes_first_and_names_may_be_begun(command: Any, tmp_path: P
     refused(command("show", "20270101-000000-cccd"), "no kept debate is called '20270101-000000-cccd'")
 
 
+def test_what_was_kept_in_one_second_is_in_order_and_what_is_cleared_meanwhile_is_left_out(tmp_path: Path) -> None:
+    held = [history.keep({"number": number}) for number in range(12)]
+    gone = history.folder() / "20990101-000000-0000.json"
+    gone.symlink_to(tmp_path / "nowhere")
+    assert [one.path for one in history.kept()] == held[::-1]
+
+
 NAMED = ("20260101-000000-aaaa", "20260101-000000-bbbb", "20270101-000000-cccc")
 
 
