@@ -69,6 +69,9 @@ def test_a_large_run_becomes_a_folder(
         assert ended.err == f"8 debates: {Path('out') / 'index.html'}\n"
     assert len(list((tmp_path / "out" / "debates").iterdir())) == 8
     (tmp_path / "file").touch()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "debates").touch()
+    refused(command("report", example, "--html", "other"), 3, "debates can't be made")
     refused(command("report", example, "--html", "file"), 2, "is a file, and a run of more than 7 debates")
 
 
