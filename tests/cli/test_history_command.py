@@ -13,6 +13,7 @@ from command_line import Ended, run_command
 from pages import require_inert
 
 from localtable import history
+from localtable.cli.debate_files import DebateFiles
 from localtable.transcript import check
 
 
@@ -180,3 +181,22 @@ def test_a_history_that_can_not_be_written_takes_nothing_from_the_result(
     assert ended.code == 0
     assert "Is it?" in ended.out
     assert "not kept in the history: " in ended.err
+
+
+def test_a_debate_is_kept_whose_file_can_not_be_written_after_all(
+    command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    checked = DebateFiles.require_writable
+
+    def gone_since(files: DebateFiles, *taken: Path) -> None:
+        checked(files, *taken)
+        if files.json == out / "a.json.partial":
+            out.rmdir()
+
+    monkeypatch.setattr(DebateFiles, "require_writable", gone_since)
+    ended = hold(command, tmp_path, "Is it?", "--json", out / "a.json")
+    assert ended.code == 3
+    assert "a.json can't be written" in ended.err
+    assert command("show", "last").out.startswith("Is it?")
