@@ -152,10 +152,9 @@ def test_a_page_that_lists_no_options_is_compared_over_those_of_the_other_side(t
     union = compare(panel_of(read(render(bare))), panel_of(read(render(unlisted))))
     assert union.questions[0].matched.options == ("Daily", "On Fridays", "Never", "At noon")
     fewer = replace(bare, responses=(Said("Elm", "At noon", "So."),))
-    for sides, first in (((bare, fewer), "Daily"), ((fewer, bare), "Daily")):
-        union = compare(*(panel_of(read(render(page))) for page in sides))
-        assert sorted(union.questions[0].matched.options) == ["At noon", "Daily", "Never", "On Fridays"]
-        assert union.questions[0].matched.options[0] == first
+    for one, other in ((bare, fewer), (fewer, bare)):
+        union = compare(panel_of(read(render(one))), panel_of(read(render(other))))
+        assert union.questions[0].matched.options == ("Daily", "On Fridays", "Never", "At noon")
 
 
 def test_a_shared_first_place_is_shared(tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ def _side(debates: Sequence[Debate], places: Sequence[int], size: int) -> Questi
     counted = [[vote for seat, vote in debate.votes.items() if seat in debate.counting] for debate in debates]
     believed = [found for debate in debates if (found := beliefs(debate)) is not None]
     seats = dict.fromkeys(seat for debate in debates for seat in debate.votes)
-    played = frozenset().union(*(debate.played for debate in debates))
+    played = frozenset[str]().union(*(debate.played for debate in debates))
     by_seat = {seat: shares([debate.votes[seat] for debate in debates if seat in debate.votes]) for seat in seats}
     return QuestionSide(
         debates,
