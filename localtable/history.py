@@ -7,8 +7,8 @@ needs none of this: it has its store.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +30,7 @@ class Kept:
     """A debate that is here."""
 
     name: str
-    """The UTC time at which it was kept, and four characters that tell apart what was kept in one second."""
+    """The UTC time at which it was kept: to the second, and how much of that had passed in four hexadecimal digits."""
     path: Path
     size_bytes: int
     """With its page, where one was written."""
@@ -55,6 +55,7 @@ def keep(data: Mapping[str, Any]) -> Path:
     """Keep a transcript.
 
     Raises:
+        ConfigError: The folder can't be made.
         PrerequisiteError: The place can't be written, or the disk is full.
     """
     place = folder()
@@ -64,17 +65,27 @@ def keep(data: Mapping[str, Any]) -> Path:
         raise ConfigError(
             f"{place} can't be made: {error.strerror}", hint=f"{SWITCH}=off keeps nothing; LOCALTABLE_HOME moves it."
         ) from None
-    path = place / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}.json"
+    while (path := place / f"{_name(datetime.now(UTC))}.json").exists():
+        pass  # 15 microseconds later it is another one
     write_text(path, dump(data))
     return path
+
+
+def _name(now: datetime) -> str:
+    """Names are in the order of time, within a second too: the last one is what `last` means."""
+    return f"{now:%Y%m%d-%H%M%S}-{now.microsecond * 0x10000 // 1_000_000:04x}"
 
 
 def kept() -> list[Kept]:
     """All of them, the latest first."""
     found = []
     for path in sorted(folder().glob("*.json"), reverse=True):
-        page = path.with_suffix(".html")
-        size = path.stat().st_size + (page.stat().st_size if page.exists() else 0)
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:  # cleared meanwhile
+            continue
+        with suppress(FileNotFoundError):
+            size += path.with_suffix(".html").stat().st_size
         found.append(Kept(path.stem, path, size))
     return found
 

@@ -93,7 +93,7 @@ def parse_json(text: str, where: str) -> Any:
         raise ConfigError(f"{where} is not valid JSON: {error}", hint="Mend the file at that place.") from None
     except RecursionError:
         raise ConfigError(f"{where} is nested deeper than {MAX_DEPTH} levels", hint="Flatten it.") from None
-    _refuse_odd(data, where)
+    refuse_odd(data, where)
     return data
 
 
@@ -114,12 +114,16 @@ def parse_yaml(text: str, where: str) -> Any:
     except (ValueError, OverflowError) as error:
         # PyYAML turns `\UFFFFFFFF` and a %YAML version of 5,000 digits into numbers without asking whether that works.
         raise ConfigError(f"{where} is not valid YAML: {error}", hint="Look for escapes such as \\U.") from None
-    _refuse_odd(data, where)
+    refuse_odd(data, where)
     return data
 
 
-def _refuse_odd(data: Any, where: str, depth: int = 0) -> None:
-    """Refuse what both formats can hold and nothing behind them can take: half characters, endless nesting."""
+def refuse_odd(data: Any, where: str, depth: int = 0) -> None:
+    """Refuse what both formats can hold and nothing behind them can take: half characters, endless nesting.
+
+    Raises:
+        ConfigError: It holds such.
+    """
     if depth > MAX_DEPTH:
         raise ConfigError(f"{where} is nested deeper than {MAX_DEPTH} levels", hint="Flatten it.")
     if isinstance(data, str):
@@ -132,11 +136,11 @@ def _refuse_odd(data: Any, where: str, depth: int = 0) -> None:
             ) from None
     elif isinstance(data, Mapping):
         for key, value in data.items():
-            _refuse_odd(key, where, depth)
-            _refuse_odd(value, where, depth + 1)
+            refuse_odd(key, where, depth)
+            refuse_odd(value, where, depth + 1)
     elif isinstance(data, list):
         for value in data:
-            _refuse_odd(value, where, depth + 1)
+            refuse_odd(value, where, depth + 1)
 
 
 def read_text(path: Path, max_bytes: int = MAX_FILE_BYTES) -> str:

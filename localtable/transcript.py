@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localtable.errors import ConfigError, LocaltableError
-from localtable.loading import read_text
+from localtable.loading import read_text, refuse_odd
 from localtable.types import (
     LETTERS,
     ArgumentSentence,
@@ -52,8 +52,6 @@ MAX_TRANSCRIPT_BYTES = 256 * 1024 * 1024
 """A debate of 64 seats and 100 rounds at 1,000 tokens a turn."""
 PARTS = ("thinking", "statement", "ballot")
 SUM_TOLERANCE = 1e-6
-MAX_TRANSCRIPT_BYTES = 256 * 1024 * 1024
-"""A debate of 64 seats and 100 rounds at 1,000 tokens a turn."""
 
 
 @lru_cache(maxsize=1)
@@ -119,11 +117,14 @@ def _check_places(data: Mapping[str, Any], letters: list[str], where: str) -> No
     named = {letter for round_ in data["rounds"] for letter in round_["tally"] or ()}
     named |= {data["question"]["answer"], *(data["verdict"] or {}).get("options", ())}
     named |= {argument["option"] for argument in (data.get("summary") or {}).get("arguments", ())}
+    turns = [turn for round_ in data["rounds"] for turn in round_["turns"]]
+    named |= {turn.get("previous_vote") for turn in turns}
+    named |= {measured.get("option") for turn in turns for measured in turn.get("influence", ())}
     wrong = named - {None, *letters}
     if wrong:
         raise ConfigError(
             f"{where} names option {max(wrong)}; {_known(letters)}",
-            hint="Answer, tallies, verdict and summary name options of the question.",
+            hint="Answer, tallies, earlier votes, verdict and summary name options of the question.",
         )
 
 
@@ -517,16 +518,36 @@ def read_transcript(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: Missing or damaged, of a newer version, or no transcript.
     """
-    text = read_text(path, MAX_TRANSCRIPT_BYTES)
+    return parse_transcript(read_text(path, MAX_TRANSCRIPT_BYTES), str(path))
+
+
+def parse_transcript(text: str | bytes, where: str) -> dict[str, Any]:
+    """A transcript's text as plain data, checked.
+
+    Raises:
+        ConfigError: Damaged, of a newer version, or no transcript.
+    """
     try:
-        data = json.loads(text, parse_constant=_refuse_constant)
+        text = text if isinstance(text, str) else text.decode()
+        data = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise ConfigError(
-            f"{path} is not valid JSON: {str(error)[:200]}", hint="A transcript is what `--json` has written."
+            f"{where} is not valid JSON: {str(error)[:200]}", hint="A transcript is what `--json` has written."
         ) from None
-    check(data, str(path))
+    if _SURROGATE.search(text) is not None:  # half of a pair can't be written down again
+        refuse_odd(data, where)
+    check(data, where)
     found: dict[str, Any] = data
     return found
+
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _finite(text: str) -> float:
+    if math.isinf(value := float(text)):
+        raise ValueError(f"{text[:40]} is no number that a computer holds")
+    return value
 
 
 def _refuse_constant(name: str) -> None:

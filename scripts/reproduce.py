@@ -45,7 +45,7 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="list the findings that are ready")
     parser.add_argument("--small", action="store_true", help="small models and few questions, as the file says")
     parser.add_argument("--questions", action="append", metavar="SUITE", help="in place of the file's; repeatable")
-    parser.add_argument("--limit", type=int, metavar="N", help="the first N questions, in place of the file's")
+    parser.add_argument("--limit", type=positive, metavar="N", help="the first N questions, in place of the file's")
     parser.add_argument("--store", type=Path, metavar="DB", help="NAME.db, or NAME-small.db, by default")
     parser.add_argument("--engine", default="auto", help="auto, vllm, transformers or scripted")
     parser.add_argument("--engine-arg", action="append", default=[], metavar="KEY=VALUE")
@@ -60,6 +60,13 @@ def main() -> int:
     except LocaltableError as error:
         print(printable(f"Error: {error.message}\n  → {error.hint}"), file=sys.stderr)
         return error.exit_code
+
+
+def positive(text: str) -> int:
+    """A number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+    return int(text)
 
 
 def print_list() -> None:
@@ -90,7 +97,7 @@ def reproduce(arguments: argparse.Namespace) -> int:
     needed(reproduction.published)  # what no analysis has is said before anything runs
     store = arguments.store or Path(f"{path.stem}{'-small' * arguments.small}.db")
     suites = suites_of(arguments, path, reproduction)
-    limit = arguments.limit or reproduction.loaded.limit
+    limit = reproduction.loaded.limit if arguments.limit is None else arguments.limit
     options = run_options(arguments.engine, arguments.engine_arg, None, None)
     with stop_on_signal() as should_stop:
         options = replace(options, should_stop=should_stop)

@@ -13,6 +13,7 @@ import click
 from localtable.cli.debate_files import DebateFiles, Output
 from localtable.cli.options import (
     engine_options,
+    is_file,
     moderator_option,
     override,
     panel_options,
@@ -70,6 +71,7 @@ def debate(
     """
     from rich.console import Console
 
+    from localtable.loading import path_from
     from localtable.prompts import load_wording
     from localtable.report.terminal import print_result
     from localtable.runner import hold_debate
@@ -81,8 +83,9 @@ def debate(
     panel = override(_panel(panel_file, models, run, console), rounds=rounds, seed=seed, prompts=prompts)
     panel = with_moderator(panel, moderator)
     files = DebateFiles(json_file, markdown_file, html_file)
-    files.require_writable()
-    files.partial().require_writable()
+    inputs = [path_from(text, Path.cwd()) for text in (question, panel_file) if text is not None and is_file(text)]
+    files.require_writable(*inputs)
+    files.partial().require_writable(*inputs)
     say_where_text_goes(panel.cards, console)
     load_wording(panel.prompts)
     if fetch and engine != "scripted":
@@ -99,8 +102,10 @@ def debate(
             asked, panel, run, on_partial=lambda partial: _keep_partial(to_json(partial), files.partial(), console)
         )
     data = to_json(transcript)
-    files.write(data)
-    _keep(data, console, quiet=quiet)
+    try:
+        files.write(data)
+    finally:  # a file that can't be written, after all, costs nobody the debate
+        _keep(data, console, quiet=quiet)
     try:
         print_result(data, Console())
     except BrokenPipeError:
@@ -166,7 +171,9 @@ def _keep_partial(data: Mapping[str, Any], files: DebateFiles, console: Console)
 
     if not files.named:
         print_result(data, console)
-    files.write(data)
+    try:
+        files.write(data)
+    finally:
+        _keep(data, console, quiet=True)
     for file in files.named:
         click.echo(f"what was finished is in {file}", err=True)
-    _keep(data, console, quiet=True)

@@ -171,7 +171,7 @@ def read_question(text: str, options: Sequence[str]) -> Question:
     """
     from localtable.config import load_question, parse_question
 
-    if text.endswith((".yaml", ".yml", ".json")) or (not any(map(str.isspace, text)) and _is_file(text)):
+    if text.endswith((".yaml", ".yml", ".json")) or (not any(map(str.isspace, text)) and is_file(text)):
         if options:
             raise ConfigError(
                 f"{text} has its own options; -o can't add to them", hint="Leave -o out, or write the question here."
@@ -182,7 +182,8 @@ def read_question(text: str, options: Sequence[str]) -> Question:
     return parse_question({"question": text, "options": list(options)}, "the question")
 
 
-def _is_file(text: str) -> bool:
+def is_file(text: str) -> bool:
+    """Whether an argument that may be something else names a file that is there."""
     try:
         return path_from(text, Path.cwd()).is_file()
     except ConfigError:  # a question may have no space in it and be no path either

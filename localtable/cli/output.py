@@ -15,12 +15,13 @@ STDOUT = "-"
 
 
 def require_apart(out: Path, store: Path, option: str) -> None:
-    """Refuse to write into a store what is read from it.
+    """Refuse to write into a store what is read from it, however either is spelt.
 
     Raises:
         ConfigError: The file is the store's own.
     """
-    if out in (store, *(store.with_name(f"{store.name}{suffix}") for suffix in ("-wal", "-shm", ".lock"))):
+    place, taken = out.resolve(), store.resolve()
+    if place in (taken, *(taken.with_name(f"{taken.name}{suffix}") for suffix in ("-wal", "-shm", ".lock"))):
         raise ConfigError(f"{out} is the store itself, or belongs to it", hint=f"Name another {option}.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,7 +75,7 @@ def _require_one(names: Iterable[str], path: Path) -> None:
 
 def _transcripts(path: Path) -> Iterator[Mapping[str, Any]]:
     """Each transcript of a file: of all of it, as `--json` writes one, or of every line, as `export` does."""
-    from localtable.transcript import check, read_transcript
+    from localtable.transcript import parse_transcript, read_transcript
 
     if not _has_one_a_line(path):
         yield read_transcript(path)
@@ -85,13 +84,7 @@ def _transcripts(path: Path) -> Iterator[Mapping[str, Any]]:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
-            where = f"{path}, line {number}"
-            try:
-                data = json.loads(line)
-            except (ValueError, RecursionError):
-                raise ConfigError(f"{where} is not valid JSON", hint="Each line is a transcript.") from None
-            check(data, where)
-            yield data
+            yield parse_transcript(line, f"{path}, line {number}")
 
 
 def _has_one_a_line(path: Path) -> bool:

@@ -9,7 +9,7 @@ import click
 
 from localtable.cli.options import engine_options, run_options
 from localtable.cli.signals import stop_on_signal
-from localtable.cli.work import File, refuse_changes, watching_options, work
+from localtable.cli.work import File, refuse_changes, require_summary, watching_options, work
 
 
 @click.command()
@@ -34,11 +34,8 @@ def resume(
     """
     from rich.console import Console
 
-    from localtable.whole_file import require_writable
-
     refuse_changes(seed, engine_args)
-    if summary is not None:
-        require_writable(summary)
+    require_summary(summary, store, *reuse)
     options = run_options(engine, engine_args, gpus, device_memory)
     with stop_on_signal() as should_stop:
         options = replace(options, should_stop=should_stop)

@@ -21,7 +21,7 @@ from localtable.cli.options import (
     with_moderator,
 )
 from localtable.cli.signals import stop_on_signal
-from localtable.cli.work import File, list_invalid, watching_options, work
+from localtable.cli.work import File, list_invalid, require_summary, watching_options, work
 from localtable.errors import ConfigError
 from localtable.protocol.conditions import CONTROLS
 
@@ -82,13 +82,11 @@ def suite(
     from localtable.config import load_suites
     from localtable.runner import SuiteOptions, begin_suite
     from localtable.types import Stop
-    from localtable.whole_file import require_writable
 
     panel = override(read_panel(panel_file, models, Stop("never")), rounds=rounds, seed=seed, prompts=prompts)
     panel = with_moderator(panel, moderator)
     slice_ = read_shard(shard)
-    if summary is not None:
-        require_writable(summary)
+    require_summary(summary, store, *reuse)
     console = Console(stderr=True)
     options = run_options(engine, engine_args, gpus, device_memory)
     with stop_on_signal() as should_stop:

@@ -12,7 +12,7 @@ import click
 
 from localtable.cli.options import engine_options, read_shard, run_options
 from localtable.cli.signals import stop_on_signal
-from localtable.cli.work import File, list_invalid, say, watching_options, work
+from localtable.cli.work import File, list_invalid, require_summary, say, watching_options, work
 from localtable.types import MAX_TURNS_UNASKED
 
 if TYPE_CHECKING:
@@ -63,13 +63,11 @@ def sweep(
     from localtable.config import load_suites, load_sweep
     from localtable.protocol import cards_of
     from localtable.runner import begin_sweep, plan_sweep, refuse_large
-    from localtable.whole_file import require_writable
 
     loaded = load_sweep(file, seed=seed)
     require_comparable(loaded.sweep.primary, str(file))
     plan, slice_ = plan_sweep(loaded.sweep), read_shard(shard)
-    if summary is not None:
-        require_writable(summary)
+    require_summary(summary, store, *reuse)
     console = Console(stderr=True)
     options = run_options(engine, engine_args, gpus, device_memory)
     limit = limit if limit is not None else loaded.limit

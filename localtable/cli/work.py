@@ -51,6 +51,22 @@ def refuse_changes(seed: int | None, engine_args: tuple[str, ...]) -> None:
             )
 
 
+def require_summary(summary: Path | None, *stores: Path) -> None:
+    """Find out before anything loads whether `--summary` can be written, and is none of the stores.
+
+    Raises:
+        ConfigError: It can't be, or is.
+    """
+    from localtable.cli.output import require_apart
+    from localtable.whole_file import require_writable
+
+    if summary is None:
+        return
+    for store in stores:
+        require_apart(summary, store, "--summary")
+    require_writable(summary)
+
+
 def work(
     path: Path,
     options: RunOptions,

@@ -78,8 +78,8 @@ def _turn(turn: TurnView) -> str:
 def _inert(text: str) -> str:
     """One line of text that renders as itself, whatever it holds."""
     escaped = re.sub(r"([\\`*_{}\[\]<>#+|~!$])", r"\\\1", one_line(printable(text))).replace("&", "&amp;")
-    # At the beginning of a line these would make a list, a rule or the heading of what stands above.
-    return re.sub(r"^(\d*)([-=.)])", r"\1\\\2", escaped)
+    # At the beginning of a line these would make a list, a rule, or the heading or a table of what stands above.
+    return re.sub(r"^(\d*)([-=.):])", r"\1\\\2", escaped)
 
 
 def _quoted(text: str) -> str:

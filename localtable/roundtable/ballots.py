@@ -28,17 +28,21 @@ class Options:
         Returns:
             None where it names none.
         """
-        if said is None:
-            return None
-        for texts, wanted in ((self.texts, said), (tuple(map(str.casefold, self.texts)), said.casefold())):
-            if texts.count(wanted) == 1:
-                return LETTERS[texts.index(wanted)]
-        lettered = _LETTERED.match(said)
-        if lettered is None:
-            return self.letter_of(said[:-1]) if said.endswith((".", "!")) else None
-        if lettered[2]:
-            return self.letter_of(lettered[2])
-        return lettered[1] if lettered[1] in LETTERS[: len(self.texts)] else None
+        longest, by_letter = max(map(len, self.texts), default=0), False
+        while said is not None:
+            for texts, wanted in ((self.texts, said), (tuple(map(str.casefold, self.texts)), said.casefold())):
+                if texts.count(wanted) == 1:
+                    return LETTERS[texts.index(wanted)]
+            lettered = _LETTERED.match(said)
+            if lettered is not None and not lettered[2]:
+                return lettered[1] if lettered[1] in LETTERS[: len(self.texts)] else None
+            if lettered is not None and not by_letter:
+                said, by_letter = lettered[2], True
+                continue
+            bare = said.rstrip(".!")
+            # An option may end in such marks itself: they go one by one, but for those that are in none.
+            said = None if bare == said else said[:-1][: max(len(bare), longest)]
+        return None
 
     def split(self, text: str) -> tuple[Letter | None, str]:
         """`Yes: because` → the option's letter and what stands behind the colon; None and all of it without one."""

@@ -12,7 +12,7 @@ from localtable.roundtable.ballots import Options
 from localtable.roundtable.page import Page
 from localtable.types import Letter, Question, Verdict
 
-_RESULT = re.compile(r"^(\w+) ?[—–:-]+ ?(.+?) ?\(([0-9]{1,6}) ?/ ?([0-9]{1,6}) votes?\)$")
+_RESULT = re.compile(r"^(\w+) ?[—–:-]+(?![—–:-]) ?(.+?) ?\(([0-9]{1,6}) ?/ ?([0-9]{1,6}) votes?\)$")
 _KINDS = {"unanimous": "unanimous", "supermajority": "majority", "majority": "majority", "plurality": "plurality"}
 """The service's words, and those of ours that they stand for."""
 SHOWN = 60

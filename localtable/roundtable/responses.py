@@ -20,6 +20,8 @@ Label = Literal["Vote", "Answer"]
 
 MAX_NAME = 80
 """Characters."""
+MAX_CHANGED = 1000
+"""Characters of a line that says what a model changed its mind from; a longer one is text."""
 MAX_RESPONSES = 512
 """More than twice as many models as the service has."""
 
@@ -81,7 +83,7 @@ def find_beginnings(lines: Sequence[Line], start: int) -> list[Beginning]:
         label = _LABEL.match(lines[label_index].plain)
         if label is None or lines[label_index].bullet:
             continue
-        changed = _CHANGED.search(lines[above].plain)
+        changed = _CHANGED.search(lines[above].plain) if len(lines[above].plain) <= MAX_CHANGED else None
         alone = changed is not None and changed.start() == 0 and place > 0
         line = lines[there[place - 1] if alone else above]
         name = line.plain if alone or changed is None else line.plain[: changed.start()]

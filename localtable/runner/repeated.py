@@ -22,7 +22,7 @@ from localtable.store import IN_MEMORY, Noise, Store
 from localtable.types import Panel, Participant, Question, Seat, Stop
 
 Repeated = tuple[tuple[bool, ...], ...]
-"""By round and seat of those with a model."""
+"""By round and seat of those whose model is loaded here."""
 
 UNBOUNDED = 2**40
 """Tokens of context: what doesn't fit is the plan's to say, not this rehearsal's, whose tokens are bytes."""
@@ -47,10 +47,10 @@ def repeated_turns(plan: SweepPlan, questions: Sequence[Question]) -> dict[int, 
         rounds, before = [], dict[str, int]()
         for round_number in range(1, condition.panel.rounds + 1):
             now, again = dict[str, int](), list[bool]()
-            for seat in condition.panel.seats:
+            for seat in plan.conditions[number].panel.seats:
                 statement = statements.get((number, round_number, seat.name))
                 identity = _identity(condition, seat, before, statement)
-                if isinstance(seat, Seat):
+                if isinstance(seat, Seat) and seat.card.endpoint is None:
                     again.append(identity in known)
                 now[seat.name] = known.setdefault(identity, len(known))
             rounds.append(tuple(again))
@@ -60,13 +60,15 @@ def repeated_turns(plan: SweepPlan, questions: Sequence[Question]) -> dict[int, 
 
 
 def _rehearsed(condition: Condition) -> Condition:
-    """With every round, and room for everything."""
+    """With every round, room for everything, and all of it here: nothing is said to an endpoint, or by a moderator."""
     panel = condition.panel
     seats = tuple(
-        replace(seat, card=replace(seat.card, context_length=UNBOUNDED)) if isinstance(seat, Seat) else seat
+        replace(seat, card=replace(seat.card, context_length=UNBOUNDED, endpoint=None))
+        if isinstance(seat, Seat)
+        else seat
         for seat in panel.seats
     )
-    return replace(condition, panel=replace(panel, seats=seats, stop=Stop("never"), engine={}))
+    return replace(condition, panel=replace(panel, seats=seats, stop=Stop("never"), engine={}, moderator=None))
 
 
 def _statements(

@@ -151,6 +151,10 @@ def test_a_page_that_lists_no_options_is_compared_over_those_of_the_other_side(t
     unlisted = replace(bare, responses=(*LUNCH.responses[:3], Said("Elm", "At noon", "So.")))
     union = compare(panel_of(read(render(bare))), panel_of(read(render(unlisted))))
     assert union.questions[0].matched.options == ("Daily", "On Fridays", "Never", "At noon")
+    fewer = replace(bare, responses=(Said("Elm", "At noon", "So."),))
+    for one, other in ((bare, fewer), (fewer, bare)):
+        union = compare(panel_of(read(render(one))), panel_of(read(render(other))))
+        assert union.questions[0].matched.options == ("Daily", "On Fridays", "Never", "At noon")
 
 
 def test_a_shared_first_place_is_shared(tmp_path: Path) -> None:
@@ -186,6 +190,17 @@ def test_accuracy_is_tested_as_an_analysis_tests_it(tmp_path: Path) -> None:
     assert majority.difference.low is not None
     alike = np.mean([one == other for one, other in zip(first, second, strict=True)])
     assert compared.agreement[0][0].value == pytest.approx(alike)
+
+
+def test_seats_that_a_script_plays_are_not_asked_how_good_they_are(tmp_path: Path) -> None:
+    data = held(tmp_path, make_question("Yes", "No", answer="Yes"), "AAB")
+    played = {"vote": "B", "statement": "No.", "counts": False, "together": True, "poses_as": None, "confidence": 1.0}
+    data["panel"]["seats"][2] = {"name": "Cy", "confederate": played}
+    accuracy = {figure.name: figure for figure in compare(panel_of(data), panel_of(data)).accuracy}
+    assert accuracy["individual_accuracy"].first.value == 1
+    for seat in ("Ada", "Bob"):
+        data["panel"]["seats"][("Ada", "Bob").index(seat)] = {"name": seat, "confederate": {**played, "counts": True}}
+    assert [figure.name for figure in compare(panel_of(data), panel_of(data)).accuracy] == ["majority_accuracy"]
 
 
 def test_without_an_answer_there_is_no_accuracy_and_two_answers_cancel(tmp_path: Path) -> None:

@@ -372,6 +372,16 @@ def test_an_output_that_can_not_be_written_is_found_out_before_anything_loads(
     assert left(folder) == {"blocked.partial"}
 
 
+def test_an_output_is_no_input(folder: Path, localtable: Command) -> None:
+    (folder / "question.json").write_text(json.dumps({"question": "Is it?", "options": ["Yes", "No"]}))
+    panel = (folder / "panel.yaml").read_bytes()
+    asked = ("debate", "question.json", "--panel", "panel.yaml", "--engine", "scripted")
+    for option, name in (("--json", "./question.json"), ("--html", "panel.yaml")):
+        ended = localtable(*asked, option, name)
+        assert (ended.code, "is the input itself" in ended.err) == (2, True)
+    assert (folder / "panel.yaml").read_bytes() == panel
+
+
 def test_one_file_can_not_be_two_outputs(folder: Path, localtable: Command) -> None:
     refused(localtable(*ASK, "--panel", "panel.yaml", "--json", "out", "--markdown", "./out"), 2, "two outputs")
     assert left(folder) == set()

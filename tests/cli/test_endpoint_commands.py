@@ -310,6 +310,20 @@ def test_commands_about_models_say_what_an_endpoint_is(
     assert server.received == []
 
 
+def test_a_sweep_with_endpoints_is_planned_without_speaking_to_them(
+    folder: Path, server: Server, localtable: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TEST_KEY")
+    factors = {"visibility.order": ["fixed", "shuffled"]}
+    sweep = {"name": "trial", "panel": "panel.yaml", "questions": ["suite.jsonl"], "factors": factors}
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(sweep))
+    ended = localtable("plan", "--sweep", "sweep.yaml", "--gpus", "24GiB", "--json")
+    assert ended.code == 0, ended.err
+    # Two variants of three questions and two rounds; of three seats one is here, and its first round is shared.
+    assert json.loads(ended.out)["workload"] == {"conditions": 2, "debates": 6, "turns": 12, "new_turns": 9}
+    assert server.received == []
+
+
 def test_a_server_that_hangs_keeps_nobody_from_going_on(folder: Path, server: Server, localtable: Command) -> None:
     write_card(folder, server, timeout_s=2.0, max_concurrent=1)
     server.next = [hang(3.0)]

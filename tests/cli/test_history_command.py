@@ -13,6 +13,7 @@ from command_line import Ended, run_command
 from pages import require_inert
 
 from localtable import history
+from localtable.cli.debate_files import DebateFiles
 from localtable.transcript import check
 
 
@@ -65,6 +66,13 @@ def test_the_latest_comes_first_and_names_may_be_begun(command: Any, tmp_path: P
     assert command("show", "20260101-000000-b").out.startswith("Is it bbbb?")
     refused(command("show", "20260101"), "2 kept debates begin with '20260101'")
     refused(command("show", "20270101-000000-cccd"), "no kept debate is called '20270101-000000-cccd'")
+
+
+def test_what_was_kept_in_one_second_is_in_order_and_what_is_cleared_meanwhile_is_left_out(tmp_path: Path) -> None:
+    held = [history.keep({"number": number}) for number in range(12)]
+    gone = history.folder() / "20990101-000000-0000.json"
+    gone.symlink_to(tmp_path / "nowhere")
+    assert [one.path for one in history.kept()] == held[::-1]
 
 
 NAMED = ("20260101-000000-aaaa", "20260101-000000-bbbb", "20270101-000000-cccc")
@@ -173,3 +181,22 @@ def test_a_history_that_can_not_be_written_takes_nothing_from_the_result(
     assert ended.code == 0
     assert "Is it?" in ended.out
     assert "not kept in the history: " in ended.err
+
+
+def test_a_debate_is_kept_whose_file_can_not_be_written_after_all(
+    command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    checked = DebateFiles.require_writable
+
+    def gone_since(files: DebateFiles, *taken: Path) -> None:
+        checked(files, *taken)
+        if files.json == out / "a.json.partial":
+            out.rmdir()
+
+    monkeypatch.setattr(DebateFiles, "require_writable", gone_since)
+    ended = hold(command, tmp_path, "Is it?", "--json", out / "a.json")
+    assert ended.code == 3
+    assert "a.json can't be written" in ended.err
+    assert command("show", "last").out.startswith("Is it?")

@@ -69,6 +69,9 @@ def test_a_large_run_becomes_a_folder(
         assert ended.err == f"8 debates: {Path('out') / 'index.html'}\n"
     assert len(list((tmp_path / "out" / "debates").iterdir())) == 8
     (tmp_path / "file").touch()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "debates").touch()
+    refused(command("report", example, "--html", "other"), 3, "debates can't be made")
     refused(command("report", example, "--html", "file"), 2, "is a file, and a run of more than 7 debates")
 
 
@@ -89,6 +92,8 @@ BAD: list[tuple[str, bytes, str]] = [
     ("binary", b"\x7fELF\0\0", "is binary"),
     ("damaged", b'{"schema_version": 1, "question": {', "is not valid JSON"),
     ("not a number", b'{"schema_version": NaN}', "NaN is not a JSON value"),
+    ("endless", b'{"schema_version": 1e999}', "1e999 is no number"),
+    ("half a character", b'{"schema_version": 1, "question": "\\ud800"}', "half of a surrogate pair"),
     ("deep", b"[" * 100_000, "is not valid JSON"),
     ("a list", b"[]", "is no transcript"),
     ("newer", b'{"schema_version": 2}', "is a transcript of version 2; this program reads up to 1"),
@@ -112,6 +117,11 @@ def test_what_is_no_transcript_is_refused(command: Any, tmp_path: Path, content:
         (("rounds", 1, "number"), 1, "has rounds in the order [1, 1]"),
         (("rounds", 0, "tally"), {"Z": 1}, "names option Z; the options are A to C"),
         (("question", "answer"), "D", "names option D"),
+        (("rounds", 0, "turns", 0, "previous_vote"), "D", "names option D"),
+        (("rounds", 0, "turns", 0, "influence"), [{"peer": "Bob", "option": "D", "direct": 0.1}], "names option D"),
+        (("manifest", "import"), [5], "at manifest/import"),
+        (("manifest", "timings"), {"seconds": "long"}, "at manifest/timings/seconds"),
+        (("manifest", "cost"), {"total": "much"}, "at manifest/cost/total"),
         (("verdict", "options"), ["E"], "names option E"),
         (("panel", "seats", 1, "name"), "Ada", "has two seats of one name"),
         (("rounds", 0, "turns", 0, "ballot", "vote"), "D", "votes D; the options are A to C"),
@@ -139,7 +149,10 @@ def test_a_bad_command_is_one_plain_message(command: Any, tmp_path: Path, exampl
     refused(command("report", debate, "--html", debate), 2, "is the input itself")
     refused(command("report", debate, "--html", "out", "--markdown", "out"), 2, "is named for two outputs")
     refused(command("report", debate, "--html", "out", "--condition", "debate"), 2, "--condition is for a run")
-    refused(command("report", store, "--html", store), 2, "is the store itself")
+    for spelt in (store, "run.db", "./run.db", "linked.db"):
+        (tmp_path / "linked.db").unlink(missing_ok=True)
+        (tmp_path / "linked.db").symlink_to(store)
+        refused(command("report", "run.db", "--html", spelt), 2, "is the store itself")
     refused(command("report", store, "--markdown", "out.md"), 2, "--markdown is for a single debate")
     refused(command("report", store, "--html", "out.html", "--condition", "debat"), 2, "debat")
     refused(command("report", store, "--html", "none/out.html"), 2, "does not exist")

@@ -473,6 +473,8 @@ def test_nothing_but_broken_lines_is_no_suite(folder: Path, localtable: Command)
         (("--reuse", "none.db"), 2, "none.db does not exist"),
         (("--summary", "."), 2, "is a folder"),
         (("--summary", "missing/out"), 2, "does not exist"),
+        (("--summary", "./run.db"), 2, "is the store itself"),
+        (("--reuse", "none.db", "--summary", "none.db"), 2, "is the store itself"),
         (("--store", "."), 2, "is no regular file"),
         (("--store", "missing/run.db"), 2, "missing"),
         (("--store", "suite.jsonl"), 2, "suite.jsonl"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,13 @@ def test_seats_whose_names_look_alike_have_anchors_of_their_own(tmp_path: Path) 
     page = page_of(transcript_with(tmp_path, *(make_turn(name, "A") for name in names)))
     anchors = [article.attributes["id"] for article in page.all("article")]
     assert anchors == ["r1-ada", "r1-ada-2", "r1-ada-3", "r1-ada-2-4", "r1-seat-5", "r1-seat-6"]
+
+
+def test_an_anchor_is_no_other_part_s_id(tmp_path: Path) -> None:
+    html = debate_page(to_json(transcript_with(tmp_path, *(make_turn(name, "A") for name in ("Ada", "Ada Name")))))
+    ids = re.findall(r' id="([^"]*)"', html)
+    assert "r1-ada-name" in ids
+    assert len(set(ids)) == len(ids)
 
 
 # ── hostile text ────────────────────────────────────────────────────────────────────────────────────────────

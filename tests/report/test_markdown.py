@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from builders import hold, make_panel, make_question, make_round, make_turn, votes, write_script
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -139,6 +139,7 @@ def test_what_was_said_reads_as_it_was_said(tmp_path: Path) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example("a | b\n:-:")
 @given(st.text(st.sampled_from("ab1. -=+*_#>`~[]()<>!|\\&$\n\t:"), min_size=1, max_size=40))
 def test_no_statement_makes_markup_of_its_own(tmp_path: Path, statement: str) -> None:
     panel = panel_of(tmp_path, "Ada")

@@ -334,7 +334,7 @@ def test_a_vote_for_none_of_the_options_is_null_and_noted() -> None:
     assert any("votes 'Hourly', which is none of the options" in note for note in notes_of(data))
 
 
-@pytest.mark.parametrize("said", ["daily", "C", "C: Daily", "C) daily", "C. Daily", "Daily."])
+@pytest.mark.parametrize("said", ["daily", "C", "C: Daily", "C) daily", "C. Daily", "Daily.", "C: daily" + "!" * 5000])
 def test_a_vote_may_be_written_by_letter_or_in_another_case(said: str) -> None:
     responses = (replace(LUNCH.responses[0], vote=said), *LUNCH.responses[1:])
     assert turns_of(read(render(replace(LUNCH, responses=responses))))[0]["ballot"]["vote"] == "C"
@@ -432,6 +432,15 @@ def test_a_huge_page_is_read_in_a_moment() -> None:
     nothing_tells = render(replace(long, summary=(), arguments=(), turning_points=(), options=(), result=None))
     assert "places read like the beginning" in refused(read, nothing_tells.replace("Alder 2 asks", "It asks")).message
     says_what_it_says(read(render(with_text(LUNCH, 2, "x" * 2_000_000))), with_text(LUNCH, 2, "x" * 2_000_000))
+    assert time.process_time() - began < MOMENT_S
+
+
+def test_lines_of_one_thing_over_and_over_are_read_in_a_moment() -> None:
+    began = time.process_time()
+    marks = Said("Elm", "C: " * 100_000, "So.")
+    changes = Said("-changed mind from " * 50_000, "Daily", "So.")
+    page = replace(LUNCH, responses=(*LUNCH.responses, marks, changes), result="Majority " + "-" * 100_000)
+    assert any("is not read as a count of votes" in note for note in notes_of(read(render(page))))
     assert time.process_time() - began < MOMENT_S
 
 

@@ -102,6 +102,14 @@ def test_a_whole_run_asks_the_questions_that_it_is_given(script: Script) -> None
     assert "too few questions" in ended.out
 
 
+@pytest.mark.parametrize("limit", ["0", "-1", "two"])
+def test_a_limit_that_is_none_is_refused(script: Script, limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        small(script, "self-reflection", "--limit", limit)
+    assert ended.value.code == 2
+    assert f"{limit!r} is no number from 1" in capsys.readouterr().err
+
+
 def test_questions_that_are_not_there_are_said(script: Script) -> None:
     ended = script("debate-ledger", "--engine", "scripted", "--quiet")
     assert ended.code == 2

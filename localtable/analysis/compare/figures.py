@@ -68,6 +68,8 @@ class QuestionSide:
     """[options] the mean distribution of the seats that count; None where one has none."""
     by_seat: Mapping[str, Floats]
     """[options] of each seat's votes."""
+    by_models: Sequence[Floats]
+    """The same of seats that no script plays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +187,15 @@ def _side(debates: Sequence[Debate], places: Sequence[int], size: int) -> Questi
     counted = [[vote for seat, vote in debate.votes.items() if seat in debate.counting] for debate in debates]
     believed = [found for debate in debates if (found := beliefs(debate)) is not None]
     seats = dict.fromkeys(seat for debate in debates for seat in debate.votes)
+    played = frozenset[str]().union(*(debate.played for debate in debates))
+    by_seat = {seat: shares([debate.votes[seat] for debate in debates if seat in debate.votes]) for seat in seats}
     return QuestionSide(
         debates,
         np.mean([shares(votes) for votes in counted], axis=0),
         np.mean([shares(debate.leading) for debate in debates], axis=0),
         np.mean(believed, axis=0) if len(believed) == len(debates) else None,
-        {seat: shares([debate.votes[seat] for debate in debates if seat in debate.votes]) for seat in seats},
+        by_seat,
+        [votes for seat, votes in by_seat.items() if seat not in played],
     )
 
 
@@ -248,19 +253,21 @@ def _accuracy(questions: Sequence[Question]) -> Iterator[AccuracyFigure]:
     import numpy as np
 
     answered = [question for question in questions if question.matched.answer is not None]
-    if not answered:
-        return
     kinds: Mapping[str, Callable[[QuestionSide, int], float]] = {
         "majority_accuracy": lambda side, answer: float(side.outcome[answer]),
-        "individual_accuracy": lambda side, answer: float(np.mean([votes[answer] for votes in side.by_seat.values()])),
+        "individual_accuracy": lambda side, answer: float(np.mean([votes[answer] for votes in side.by_models])),
     }
+    of_models = [question for question in answered if question.first.by_models and question.second.by_models]
     for name, right in kinds.items():
+        asked = of_models if name == "individual_accuracy" else answered
+        if not asked:
+            continue
         sides = [
-            np.array([right(side, _answer(question)) for question, side in zip(answered, column, strict=True)])
-            for column in ([q.first for q in answered], [q.second for q in answered])
+            np.array([right(side, _answer(question)) for question, side in zip(asked, column, strict=True)])
+            for column in ([q.first for q in asked], [q.second for q in asked])
         ]
-        present = np.ones(len(answered), np.bool_)
-        single = all(len(side.debates) == 1 for q in answered for side in (q.first, q.second))
+        present = np.ones(len(asked), np.bool_)
+        single = all(len(side.debates) == 1 for q in asked for side in (q.first, q.second))
         yes_or_no = single and all(bool(np.isin(side, (0.0, 1.0)).all()) for side in sides)
         pair = Pair(sides[0], sides[1], present, yes_or_no)
         first, second, difference = bootstrap([mean(sides[0]), mean(sides[1]), paired_difference(pair)])

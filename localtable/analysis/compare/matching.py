@@ -87,7 +87,7 @@ def _pair(first: Asked, second: Asked) -> Matched | None:
             # The longer list is the whole one, where the other's page lists none.
             whole, texts = (first, ours) if len(ours) >= len(theirs) else (second, theirs)
             both = dict(zip(texts, whole.options, strict=True))
-            for text, option in zip(theirs, second.options, strict=True):
+            for text, option in (*zip(ours, first.options, strict=True), *zip(theirs, second.options, strict=True)):
                 both.setdefault(text, option)
             places = {text: place for place, text in enumerate(both)}
             return Matched(

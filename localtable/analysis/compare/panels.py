@@ -34,6 +34,8 @@ class Debate:
     """By seat."""
     counting: frozenset[str]
     """Seats whose votes decide."""
+    played: frozenset[str]
+    """Seats that a script plays: nobody asks how good they are."""
     distributions: Mapping[str, Distribution]
     """By seat; seats of which none is known are missing."""
     kind: VerdictKind
@@ -165,7 +167,7 @@ class PanelReader:
 
 
 def _spent(data: Mapping[str, Any]) -> Spent:
-    played = {seat["name"] for seat in data["panel"]["seats"] if "confederate" in seat}
+    played = _played(data)
     usages = [turn["usage"] for round_ in data["rounds"] for turn in round_["turns"] if turn["seat"] not in played]
     cost = (data["manifest"].get("cost") or {}).get("total")
     if None in usages:
@@ -192,6 +194,11 @@ def _counting(data: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(seat["name"] for seat in seats if seat.get("confederate", {"counts": True})["counts"])
 
 
+def _played(data: Mapping[str, Any]) -> frozenset[str]:
+    """Seats that a script plays."""
+    return frozenset(seat["name"] for seat in data["panel"]["seats"] if "confederate" in seat)
+
+
 def _asked(data: Mapping[str, Any]) -> Asked:
     question = data["question"]
     about = data["manifest"].get("import") or {}
@@ -212,6 +219,7 @@ def _debate(data: Mapping[str, Any]) -> Debate:
         repeat=data["repeat"],
         votes={turn["seat"]: LETTERS.index(turn["ballot"]["vote"]) for turn in turns},
         counting=_counting(data),
+        played=_played(data),
         distributions=dict(_distributions(turns)),
         kind=verdict["kind"],
         leading=tuple(map(LETTERS.index, verdict["options"])),

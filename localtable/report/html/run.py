@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from localtable.analysis.findings import Analysis
 from localtable.analysis.rules import Tally
+from localtable.errors import PrerequisiteError
 from localtable.report.analysis import put_analysis
 from localtable.report.analysis.figures import Figures
 from localtable.report.html.debate import debate_context, debate_page
@@ -73,7 +74,12 @@ def write_folder(folder: Path, report: RunReport, debates: Debates) -> None:
     Raises:
         PrerequisiteError: The place can't be written, or the disk is full.
     """
-    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+    try:
+        (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PrerequisiteError(
+            f"{folder / FOLDER} can't be made: {error.strerror}", hint="Name another folder, or make room."
+        ) from None
     for number, data in debates:
         write_text(folder / FOLDER / f"{number}.html", debate_page(data, home=f"../{INDEX}#debates"))
     with WholeFile(folder / INDEX) as file:
@@ -129,18 +135,7 @@ def _index_data(index: Sequence[IndexRow], address: str) -> dict[str, Any]:
     """The rows as the page's script reads them: lists, in the order of `columns`."""
     return {
         "address": address,
-        "columns": [
-            "number",
-            "question",
-            "condition",
-            "repeat",
-            "state",
-            "result",
-            "right",
-            "rounds",
-            "changes",
-            "tags",
-        ],
+        "columns": COLUMNS,
         "rows": [
             [
                 row.number,
