@@ -52,8 +52,6 @@ MAX_TRANSCRIPT_BYTES = 256 * 1024 * 1024
 """A debate of 64 seats and 100 rounds at 1,000 tokens a turn."""
 PARTS = ("thinking", "statement", "ballot")
 SUM_TOLERANCE = 1e-6
-MAX_TRANSCRIPT_BYTES = 256 * 1024 * 1024
-"""A debate of 64 seats and 100 rounds at 1,000 tokens a turn."""
 
 
 @lru_cache(maxsize=1)
@@ -119,11 +117,14 @@ def _check_places(data: Mapping[str, Any], letters: list[str], where: str) -> No
     named = {letter for round_ in data["rounds"] for letter in round_["tally"] or ()}
     named |= {data["question"]["answer"], *(data["verdict"] or {}).get("options", ())}
     named |= {argument["option"] for argument in (data.get("summary") or {}).get("arguments", ())}
+    named |= {turn.get("previous_vote") for round_ in data["rounds"] for turn in round_["turns"]}
+    for point in data["turning_points"]:
+        named |= {point["before"], point["after"], *(point["verdict_without"] or ())}
     wrong = named - {None, *letters}
     if wrong:
         raise ConfigError(
             f"{where} names option {max(wrong)}; {_known(letters)}",
-            hint="Answer, tallies, verdict and summary name options of the question.",
+            hint="Answer, votes, tallies, verdict, turning points and summary name options of the question.",
         )
 
 

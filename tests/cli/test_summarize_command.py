@@ -158,6 +158,19 @@ def test_a_transcript_of_another_kind_is_refused(
     assert says in ended.err
 
 
+@pytest.mark.parametrize("cards", [[1], "toy", {"toy": "x"}, {"toy": {"name": 3}}])
+def test_what_a_manifest_says_of_models_may_be_anything(
+    capsys: pytest.CaptureFixture[str], transcript: Path, moderator: Path, cards: object
+) -> None:
+    data = json.loads(transcript.read_text("utf-8"))
+    data["manifest"]["cards"] = cards
+    data["panel"]["seats"][0]["persona"] = 3
+    transcript.write_text(json.dumps(data))
+    ended = run_command(capsys, "summarize", transcript, "--moderator", moderator, *SCRIPTED, "--json", "-")
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out)["summary"]["by"] == "speaker"
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"a": NaN}'])
 def test_a_file_that_is_no_transcript_is_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, content: str
