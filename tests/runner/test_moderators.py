@@ -11,7 +11,11 @@ from builders import CARD, hold, make_panel, make_question, record, votes, write
 from store_builders import alter, exported, hold_suite, resume, suite
 
 from localtable.api import load_transcripts
+from localtable.errors import InterruptedRun
 from localtable.protocol import build_conditions, cards_of
+from localtable.runner import RunOptions
+from localtable.runner.events import RoundClosed
+from localtable.runner.single import hold_debate
 from localtable.runner.totals import run_totals
 from localtable.runner.verify import verify_store
 from localtable.store import Store
@@ -91,6 +95,41 @@ def test_a_moderator_that_fails_costs_no_debate(tmp_path: Path, how: str) -> Non
     held = hold(tmp_path, make_question("Yes", "No"), moderated(tmp_path), script)
     assert summary_of(held).by == "template"
     assert any("not summed up" in getattr(event, "text", "") for event in held.events)
+
+
+def test_an_interrupted_summary_costs_no_verdict(tmp_path: Path) -> None:
+    script = write_script(tmp_path, *ADA_CHANGES, *TRUE)
+    held = hold(tmp_path, make_question("Yes", "No"), moderated(tmp_path), script, stop_after=4)
+    assert isinstance(held.error, InterruptedRun)
+    assert held.partial is not None
+    assert held.partial.verdict is not None
+    assert held.partial.verdict.options == ("B",)
+    assert held.partial.summary is not None
+    assert held.partial.summary.text[0].sentence == "All 2 votes went to No."
+
+
+def test_a_moderator_that_does_not_load_costs_no_debate(tmp_path: Path) -> None:
+    panel = make_panel(tmp_path, "Ada", "Bob", cards=CARDS[:1], moderator=_card_file(tmp_path, "other"))
+    script = write_script(tmp_path, *ADA_CHANGES)
+    events: list[object] = []
+
+    def tell(event: object) -> None:
+        events.append(event)
+        if isinstance(event, RoundClosed) and event.debate.open_round is None:
+            script.write_text("load_fails: there is no room")
+
+    arguments = {
+        "script": str(script),
+        "kv_cache_memory_bytes": "1GiB",
+    }  # room for one engine: the moderator's is loaded at the end
+    options = RunOptions(
+        tmp_path / "home", "scripted", engine_arguments=arguments, device_memory_bytes=3 * 2**29, tell=tell
+    )
+    transcript = hold_debate(make_question("Yes", "No"), panel, options)
+    assert transcript.verdict is not None
+    assert transcript.summary is not None
+    assert transcript.summary.by == "template"
+    assert "not summed up: other: there is no room" in [getattr(event, "text", "") for event in events]
 
 
 def test_what_debaters_say_neither_breaks_the_form_nor_speaks_for_the_moderator(tmp_path: Path) -> None:
