@@ -194,6 +194,21 @@ def test_an_unknown_moderator_is_refused_before_anything_runs(
     assert "nobody-1b" in ended.err
 
 
+def test_a_moderator_under_the_id_of_another_model_of_the_panel_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    import yaml
+
+    make_panel(tmp_path, "Ada", "Bob", cards=CARDS)
+    panel, other = tmp_path / "panel.yaml", tmp_path / "elsewhere.yaml"
+    panel.write_text("name: p\nseats: [{name: Ada, model: toy.yaml}]\n")
+    other.write_text(yaml.safe_dump({**CARD, "id": "toy", "name": "Another"}))
+    asked = ("debate", "Is it?", "-o", "Yes", "-o", "No", "-p", panel, *SCRIPTED)
+    ended = run_command(capsys, *asked, "--moderator", other)
+    assert (ended.code, ended.out) == (2, "")
+    assert "--moderator: two different models are called 'toy'" in ended.err
+
+
 def test_a_moderator_on_the_command_line_goes_before_the_panels(
     capsys: pytest.CaptureFixture[str], moderator: Path, tmp_path: Path
 ) -> None:
