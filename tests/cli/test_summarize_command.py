@@ -180,6 +180,17 @@ def test_a_file_that_is_no_transcript_is_refused(
     assert run_command(capsys, "summarize", path).code == 2
 
 
+def test_what_is_no_store_is_refused_and_gets_no_lock(
+    capsys: pytest.CaptureFixture[str], moderator: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "suite.jsonl").write_text("{}\n")
+    before = sorted(tmp_path.iterdir())
+    for name in ("suite.jsonl", "missing.db", "."):
+        ended = run_command(capsys, "summarize", tmp_path / name, "--moderator", moderator, *SCRIPTED)
+        assert (ended.code, ended.out) == (2, "")
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_an_unknown_moderator_is_refused_before_anything_runs(
     capsys: pytest.CaptureFixture[str], transcript: Path, tmp_path: Path
 ) -> None:
