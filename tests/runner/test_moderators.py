@@ -13,12 +13,13 @@ from store_builders import alter, exported, hold_suite, resume, suite
 from localtable.api import load_transcripts
 from localtable.errors import InterruptedRun
 from localtable.protocol import build_conditions, cards_of
-from localtable.runner import RunOptions
+from localtable.runner import RunOptions, open_suite
 from localtable.runner.events import RoundClosed
 from localtable.runner.single import hold_debate
 from localtable.runner.totals import run_totals
 from localtable.runner.verify import verify_store
 from localtable.store import Store
+from localtable.transcript import to_json
 from localtable.types import Panel, Summary
 
 CARDS = ({**CARD, "id": "toy"}, {**CARD, "id": "other"})
@@ -193,6 +194,15 @@ def test_a_run_that_was_interrupted_before_its_summaries_goes_on_with_them(tmp_p
     alter(store, "DELETE FROM summary_steps", "DELETE FROM summaries")
     resume(store)
     assert list(exported(store)) == list(exported(whole))
+
+
+def test_a_debate_that_is_summed_up_later_says_of_the_session_in_which_it_ended(tmp_path: Path) -> None:
+    store = hold_suite(tmp_path / "run.db", moderated(tmp_path), suite(2))
+    alter(store, "DELETE FROM summary_steps", "DELETE FROM summaries")
+    with open_suite(store, RunOptions(tmp_path / "home", "scripted")) as run:
+        given = [to_json(run.transcript(outcome)) for outcome in run.run()]
+    assert len(given) == 2
+    assert given == [to_json(transcript) for transcript in load_transcripts(store)]
 
 
 def test_a_run_counts_what_its_moderator_has_generated(tmp_path: Path) -> None:
