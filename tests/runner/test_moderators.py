@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 from builders import CARD, hold, make_panel, make_question, record, votes, write_script
 from store_builders import alter, exported, hold_suite, resume, suite
+from summary_builders import written
 
 from localtable.api import load_transcripts
-from localtable.errors import InterruptedRun
+from localtable.errors import InterruptedRun, PlacementError
+from localtable.moderator.writing import Writing
 from localtable.protocol import build_conditions, cards_of
 from localtable.runner import RunOptions, open_suite
 from localtable.runner.events import RoundClosed
 from localtable.runner.single import hold_debate
+from localtable.runner.summarizing import fitting_message
 from localtable.runner.totals import run_totals
 from localtable.runner.verify import verify_store
 from localtable.store import Store
@@ -160,6 +163,16 @@ def _prompts(folder: Path, script: Path) -> list[str]:
         request = task.next_request()
         assert request is not None
         return [model.renderer.tokenizer.decode(request.prompt_token_ids)]
+
+
+def test_where_a_table_is_too_large_for_its_statements_the_facts_are_told_alone(tmp_path: Path) -> None:
+    seats = {f"Seat {number}": "AB" for number in range(30)}
+    writing = Writing(written(tmp_path, seats))
+    renderer = record(make_question("Yes", "No"), make_panel(tmp_path, "Ada")).models["toy"].renderer
+    facts = len(renderer.message(writing.message({}), writing.longest_document())) + writing.tokens_left
+    assert fitting_message(renderer, writing, facts) == writing.message({})
+    with pytest.raises(PlacementError, match=rf"facts and summary take {facts:,} tokens"):
+        fitting_message(renderer, writing, facts - 1)
 
 
 # ── in a run ────────────────────────────────────────────────────────────────────────────────────────────────
