@@ -205,6 +205,21 @@ def test_what_is_no_number_counts_nothing(check: Check, number: str, sentence: s
     assert not check(sentence.format(number)).holds
 
 
+@pytest.mark.parametrize(
+    ("sentence", "holds"),
+    [
+        ("Ada and Bob agreed on No.", True),
+        ("Ada and Bob agreed on Yes.", False),
+        ("Everyone agreed on No.", False),
+        ("Ada and Bob did not agree on Yes.", True),
+        ("In round 1, Ada and Cy agreed upon Yes.", True),
+        ("Ada agreed with Bob on one thing.", True),
+    ],
+)
+def test_who_agrees_on_an_option_has_voted_for_it(check: Check, sentence: str, holds: bool) -> None:
+    assert check(sentence).holds is holds
+
+
 def test_two_letters_are_no_option(check: Check) -> None:
     assert not check("Ada voted for option AB.").holds
 
