@@ -120,11 +120,13 @@ def _check_places(data: Mapping[str, Any], letters: list[str], where: str) -> No
     turns = [turn for round_ in data["rounds"] for turn in round_["turns"]]
     named |= {turn.get("previous_vote") for turn in turns}
     named |= {measured.get("option") for turn in turns for measured in turn.get("influence", ())}
+    for point in data["turning_points"]:
+        named |= {point["before"], point["after"], *(point["verdict_without"] or ())}
     wrong = named - {None, *letters}
     if wrong:
         raise ConfigError(
             f"{where} names option {max(wrong)}; {_known(letters)}",
-            hint="Answer, tallies, earlier votes, verdict and summary name options of the question.",
+            hint="Answer, votes, tallies, verdict, turning points and summary name options of the question.",
         )
 
 

@@ -83,6 +83,10 @@ def test_a_transcript_survives_its_text(written: dict[str, Any]) -> None:
         (lambda d: d["verdict"].update(kind="landslide"), "verdict"),
         (lambda d: d["question"].update(options=["only"]), "question/options"),
         (lambda d: d.update(rounds="none"), "rounds"),
+        (lambda d: d["panel"].update(seed=[1]), "panel/seed"),
+        (lambda d: d["rounds"][1]["turns"][0].update(previous_vote="Z"), "names option Z; the options are A to B"),
+        (lambda d: d["turning_points"][0].update(before="Z"), "names option Z"),
+        (lambda d: d["turning_points"][0].update(verdict_without=["A", "Z"]), "names option Z"),
     ],
 )
 def test_what_breaks_the_schema_is_refused_with_its_place(written: dict[str, Any], change: Change, said: str) -> None:

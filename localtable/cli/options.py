@@ -51,14 +51,15 @@ def with_moderator(panel: Panel, moderator: str | None) -> Panel:
     """The panel with the moderator that the command line names: one of its own models, or any card.
 
     Raises:
-        ConfigError: No such model, or one at an endpoint.
+        ConfigError: No such model, one at an endpoint, or another under the id of one of the panel's.
     """
-    from localtable.config import load_card, refuse_moderator
+    from localtable.config import load_card, refuse_mixed_cards, refuse_moderator
 
     if moderator is None:
         return panel
     own = {card.id: card for card in panel.cards}
     card = own.get(moderator) or load_card(moderator)
+    refuse_mixed_cards((*panel.cards, card), "--moderator")
     refuse_moderator(card, "--moderator")
     return replace(panel, moderator=card)
 

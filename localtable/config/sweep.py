@@ -107,7 +107,8 @@ def build_sweep(read: SweepFile, where: str, base: Path, *, seed: int | None = N
     panels = _Panels(_base_panel(read, factors, where, base), where, base, seed)
     variants = tuple(panels.variant(factors, levels) for levels in _combinations(factors, read, where))
     _require_one_engine(variants, where)
-    refuse_mixed_cards((card for variant in variants for card in variant.panel.cards), where)
+    sitting = (card for variant in variants for card in (*variant.panel.cards, variant.panel.moderator))
+    refuse_mixed_cards(filter(None, sitting), where)
     sweep = Sweep(
         read.name,
         {name: {level: found.written for level, found in factor.levels.items()} for name, factor in factors.items()},

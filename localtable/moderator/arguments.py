@@ -105,7 +105,7 @@ def _said(record: Record, changes: Iterable[Change]) -> Iterator[tuple[Letter, _
     """
     for change in changes:
         peer = change.persuaded_by
-        if peer is None or change.shift is not None or record.noise:
+        if peer is None or change.shift is not None or peer not in record.readable(change.seat):
             continue
         shown = [number for number, turns in record.turns.items() if number >= change.round - 1 and peer in turns]
         if shown and record.vote(shown[0], peer) == change.after:

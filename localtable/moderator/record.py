@@ -53,12 +53,15 @@ class Record:
         before = None if earlier is None else self.distribution(earlier, seat)
         return None if now is None or before is None else now[option] - before[option]
 
-    def statements_read(self, round_number: int, seat: str) -> frozenset[str]:
-        """Whose statements of the round before a seat has read, its own aside."""
+    def readable(self, seat: str) -> frozenset[str]:
+        """Whose statements a seat reads in any later round, its own aside."""
         if self.noise or self.visibility.statements == "hidden":
             return frozenset()
-        peers = read_under(self.visibility, self.seats, seat)
-        return frozenset(self.turns.get(round_number - 1, {})) & peers
+        return read_under(self.visibility, self.seats, seat)
+
+    def statements_read(self, round_number: int, seat: str) -> frozenset[str]:
+        """Whose statements of the round before a seat has read, its own aside."""
+        return frozenset(self.turns.get(round_number - 1, {})) & self.readable(seat)
 
 
 def read_record(transcript: Mapping[str, Any]) -> Record:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from localtable.engines.registry import choose_for
-from localtable.errors import EngineImportError, LocaltableError
+from localtable.errors import EngineImportError, InterruptedRun, LocaltableError
 from localtable.prompts import load_wording
 from localtable.protocol import DEBATE, Condition, Debate, build_round, cards_of
 from localtable.runner.confederates import with_votes
@@ -16,7 +16,7 @@ from localtable.runner.open_debates import replay
 from localtable.runner.session import Inputs, RunOptions, open_session
 from localtable.runner.transcripts import to_transcript
 from localtable.store import IN_MEMORY, Store
-from localtable.types import Panel, Question, Transcript
+from localtable.types import Panel, Question, Transcript, Turn
 
 
 def hold_debate(
@@ -71,21 +71,31 @@ def _hold(
             (outcome,) = session.run()
             if outcome.error is not None:
                 raise outcome.error
-        except LocaltableError:
+        except InterruptedRun:
+            _tell_partial(store, condition, on_partial)
+            raise
+        except LocaltableError as error:
+            if store.debate(1).state == "finished":  # it failed at the summary, which costs no debate
+                options.tell(Note(f"not summed up: {error.message}"))
+                return _as_far_as_it_is(store, condition)[0]
             _tell_partial(store, condition, on_partial)
             raise
         return to_transcript(store.run(), condition, outcome.debate, store.sessions()[-1], outcome.summary)
 
 
 def _tell_partial(store: Store, condition: Condition, on_partial: Callable[[Transcript], None]) -> None:
-    row = store.debate(1)
-    debate = Debate(store.question(row.question), condition.panel, row.repeat)
-    debate, turns = replay(debate, store.turns(1))
+    transcript, debate, turns = _as_far_as_it_is(store, condition)
     if not turns and not debate.rounds:
         return
-    transcript = to_transcript(store.run(), condition, debate, store.sessions()[-1])
     rounds = debate.rounds
     if turns and debate.open_round is not None:
         rounds = (*rounds, build_round(debate, debate.open_round, list(turns.values())))
     manifest = {**transcript.manifest, "interrupted": True}
-    on_partial(replace(transcript, rounds=rounds, verdict=None, manifest=manifest))
+    on_partial(replace(transcript, rounds=rounds, manifest=manifest))
+
+
+def _as_far_as_it_is(store: Store, condition: Condition) -> tuple[Transcript, Debate, dict[str, Turn]]:
+    """The debate's complete rounds as a transcript that templates sum up, and the turns of its open round."""
+    row = store.debate(1)
+    debate, turns = replay(Debate(store.question(row.question), condition.panel, row.repeat), store.turns(1))
+    return to_transcript(store.run(), condition, debate, store.sessions()[-1]), debate, turns

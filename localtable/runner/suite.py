@@ -204,7 +204,10 @@ class SuiteRun:
         assert self._session is not None, "only `run` gives outcomes"
         self._session.note(ended=False)
         condition = next(found for found in self.conditions.values() if found.name == outcome.condition)
-        return to_transcript(self.store.run(), condition, outcome.debate, self.store.sessions()[-1], outcome.summary)
+        # A debate that was only summed up now has ended in an earlier session, perhaps on another machine.
+        ended = self.store.debate(outcome.number).session
+        session = next(session for session in self.store.sessions() if session["id"] == ended)
+        return to_transcript(self.store.run(), condition, outcome.debate, session, outcome.summary)
 
     def run(self, tell: Listener | None = None) -> Iterator[Outcome]:
         """Hold what is open; yields each debate when it is over and committed.

@@ -21,7 +21,7 @@ from localtable.runner.summarizing import SummaryAtWork, begin_summary, told
 from localtable.runner.transcripts import stored_debate
 from localtable.runner.turn_loop import TurnLoop
 from localtable.scheduler.pool import IDLE_WAIT_S, EnginePool, Outlook
-from localtable.store import IN_MEMORY, Key, Store, locked
+from localtable.store import IN_MEMORY, Key, Store, holds_run, locked
 from localtable.store.summaries import not_summarized, put_summary
 from localtable.transcript import summary_to_json
 from localtable.types import Card, Panel, Question, Sampling, Seat, Summary
@@ -136,6 +136,8 @@ def summarize_store(path: Path, moderator: Card, options: RunOptions) -> Iterato
         PrerequisiteError: The moderator's weights are missing.
         StoreError: Another process works on it, or it is damaged.
     """
+    if not holds_run(path):
+        Store.open(path, write=False)  # says what is there instead, before a lock is put beside it
     with locked(path), Store.open(path, write=True) as store:
         conditions = conditions_of(store.run(), str(path))
         debates = [number for number, condition in conditions.items() if condition.control == DEBATE]

@@ -151,12 +151,14 @@ def fitting_message(renderer: Renderer, writing: Writing, length: int) -> str:
     def left(shown: dict[TurnPlace, str]) -> int:
         return length - writing.tokens_left - len(renderer.message(writing.message(shown), keys))
 
-    room = left(dict.fromkeys(statements, ""))
-    if room < 0:
+    without = left({})
+    if without < 0:
         raise PlacementError(
-            f"facts and summary take {length - room:,} tokens of {renderer.card.id}, which has {length:,} for them",
+            f"facts and summary take {length - without:,} tokens of {renderer.card.id}, which has {length:,} for them",
             hint="Take a moderator with a longer context.",
         )
+    # At a large table even who said something in which round takes more: then there is room for no statement.
+    room = left(dict.fromkeys(statements, ""))
     share = room // max(len(statements), 1)
     while share >= MIN_SHOWN_TOKENS:
         try:

@@ -158,6 +158,19 @@ def test_a_transcript_of_another_kind_is_refused(
     assert says in ended.err
 
 
+@pytest.mark.parametrize("cards", [[1], "toy", {"toy": "x"}, {"toy": {"name": 3}}])
+def test_what_a_manifest_says_of_models_may_be_anything(
+    capsys: pytest.CaptureFixture[str], transcript: Path, moderator: Path, cards: object
+) -> None:
+    data = json.loads(transcript.read_text("utf-8"))
+    data["manifest"]["cards"] = cards
+    data["panel"]["seats"][0]["persona"] = 3
+    transcript.write_text(json.dumps(data))
+    ended = run_command(capsys, "summarize", transcript, "--moderator", moderator, *SCRIPTED, "--json", "-")
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out)["summary"]["by"] == "speaker"
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"a": NaN}'])
 def test_a_file_that_is_no_transcript_is_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, content: str
@@ -165,6 +178,17 @@ def test_a_file_that_is_no_transcript_is_refused(
     path = tmp_path / "broken.json"
     path.write_text(content)
     assert run_command(capsys, "summarize", path).code == 2
+
+
+def test_what_is_no_store_is_refused_and_gets_no_lock(
+    capsys: pytest.CaptureFixture[str], moderator: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "suite.jsonl").write_text("{}\n")
+    before = sorted(tmp_path.iterdir())
+    for name in ("suite.jsonl", "missing.db", "."):
+        ended = run_command(capsys, "summarize", tmp_path / name, "--moderator", moderator, *SCRIPTED)
+        assert (ended.code, ended.out) == (2, "")
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_an_unknown_moderator_is_refused_before_anything_runs(
@@ -179,6 +203,21 @@ def test_an_unknown_moderator_is_refused_before_anything_runs(
     ended = run_command(capsys, "suite", suite_file, "-p", panel, "--store", tmp_path / "x.db", *SCRIPTED)
     assert ended.code == 2
     assert "nobody-1b" in ended.err
+
+
+def test_a_moderator_under_the_id_of_another_model_of_the_panel_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    import yaml
+
+    make_panel(tmp_path, "Ada", "Bob", cards=CARDS)
+    panel, other = tmp_path / "panel.yaml", tmp_path / "elsewhere.yaml"
+    panel.write_text("name: p\nseats: [{name: Ada, model: toy.yaml}]\n")
+    other.write_text(yaml.safe_dump({**CARD, "id": "toy", "name": "Another"}))
+    asked = ("debate", "Is it?", "-o", "Yes", "-o", "No", "-p", panel, *SCRIPTED)
+    ended = run_command(capsys, *asked, "--moderator", other)
+    assert (ended.code, ended.out) == (2, "")
+    assert "--moderator: two different models are called 'toy'" in ended.err
 
 
 def test_a_moderator_on_the_command_line_goes_before_the_panels(

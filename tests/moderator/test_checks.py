@@ -191,6 +191,53 @@ def test_a_debate_of_which_little_is_known_supports_little(tmp_path: Path) -> No
     assert not check_sentence("Ada moved from Yes to No.", ground).holds
 
 
+@pytest.mark.parametrize("number", ["1.2.3", "9" * 400])
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "In round {}, Ada voted for No.",
+        "{} seats voted for No.",
+        "No was chosen by {} seats.",
+        "Rounds {}-2 were short.",
+    ],
+)
+def test_what_is_no_number_counts_nothing(check: Check, number: str, sentence: str) -> None:
+    assert not check(sentence.format(number)).holds
+
+
+@pytest.mark.parametrize(
+    ("sentence", "holds"),
+    [
+        ("Ada and Bob agreed on No.", True),
+        ("Ada and Bob agreed on Yes.", False),
+        ("Everyone agreed on No.", False),
+        ("Ada and Bob did not agree on Yes.", True),
+        ("In round 1, Ada and Cy agreed upon Yes.", True),
+        ("Ada agreed with Bob on one thing.", True),
+    ],
+)
+def test_who_agrees_on_an_option_has_voted_for_it(check: Check, sentence: str, holds: bool) -> None:
+    assert check(sentence).holds is holds
+
+
+def test_two_letters_are_no_option(check: Check) -> None:
+    assert not check("Ada voted for option AB.").holds
+
+
+@pytest.mark.parametrize(
+    ("sentence", "holds"),
+    [
+        ("ADA LOVELACE voted for Istanbul.", True),
+        ("ada lovelace voted for Paris.", False),
+        ("Istanbul won.", True),
+        ("Paris won.", False),
+    ],
+)
+def test_a_name_is_known_in_letters_that_only_read_like_its_own(tmp_path: Path, sentence: str, holds: bool) -> None:
+    debate = written(tmp_path, {"Ada Lovelace": "BA", "Bob": "AA"}, options=("İstanbul", "Paris"))
+    assert check_sentence(sentence, ground_of(debate, find_facts(debate))).holds is holds
+
+
 # ── whatever a debate is called ─────────────────────────────────────────────────────────────────────────────
 
 NAMES = ["Ada", "No", "Participant 1", "Smol-2", "Élise", "GPT-5.4", "the panel"]

@@ -154,6 +154,21 @@ def test_without_distributions_an_argument_is_that_of_the_seat_that_others_name(
     assert facts.turning_points == (TurningPoint(2, "Ada", "A", "B", "decisive", ("A",), None),)
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        {"visibility": {"statements": "hidden"}},
+        {"visibility": {"reads": "neighbours"}},
+        {"condition": "noise-peers"},
+    ],
+)
+def test_nor_is_it_that_of_a_seat_whose_statement_nobody_has_read(tmp_path: Path, key: dict[str, Any]) -> None:
+    votes = {"Ada": "AB", "Bob": "AA", "Cy": "BB", "Dan": "AA"}
+    data = written(tmp_path, votes, persuaded={(2, "Ada"): "Cy"}, **key)
+    assert find_facts(data).changes[0].persuaded_by == "Cy"
+    assert find_facts(data).arguments == ()
+
+
 def test_of_a_round_that_is_not_shown_nothing_is_made_up(tmp_path: Path) -> None:
     data = written(
         tmp_path,

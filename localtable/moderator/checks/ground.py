@@ -154,18 +154,20 @@ def ground_of(transcript: Mapping[str, Any], facts: Facts) -> Ground:
     """
     question, panel = transcript["question"], transcript["panel"]
     models: dict[str, set[str]] = {}
-    described = transcript["manifest"].get("cards", {})
+    described = transcript["manifest"].get("cards")
     for seat in panel["seats"]:
         model = seat.get("model")
         if model is not None:
-            for name in (model, described.get(model, {}).get("name", model)):
-                models.setdefault(one_line(name), set()).add(seat["name"])
+            # Of a manifest the schema says nothing but that it is there.
+            card = described.get(model) if isinstance(described, Mapping) else None
+            for name in (model, card.get("name", model) if isinstance(card, Mapping) else model):
+                models.setdefault(one_line(str(name)), set()).add(seat["name"])
     statements = {
         TurnPlace(round_["number"], turn["seat"]): one_line(turn["statement"])
         for round_ in transcript["rounds"]
         for turn in round_["turns"]
     }
-    personas = (seat.get("persona") or "" for seat in panel["seats"])
+    personas = (str(seat.get("persona") or "") for seat in panel["seats"])
     return Ground(
         facts,
         read_record(transcript),

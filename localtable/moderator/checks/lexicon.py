@@ -124,6 +124,7 @@ MANY_SEATS = _words(
 )
 PEOPLE = SEATS | MANY_SEATS
 PANEL = _words("panel table group jury committee council")
+AGREE = _words("agreed agree agrees agreeing")
 RESULT = _words("verdict result outcome decision winner consensus answer conclusion")
 VOTES = _words("vote votes ballot ballots")
 OWN = _words(

@@ -5,6 +5,7 @@ Names go before words: a seat called "No" or an option called "Ada" is what it i
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Literal
 
 from localtable.moderator.checks.ground import Ground, clean
 from localtable.moderator.checks.lexicon import CHANGES, NUMBERS, ORDINALS, PEOPLE, ROUNDS, VOTES
-from localtable.types import LETTERS, Letter
+from localtable.types import Letter
 
 Kind = Literal["seat", "option", "round", "number", "of", "percent", "quote", "word", "mark"]
 
@@ -126,35 +127,42 @@ def _is_name(words: str, ground: Ground) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _names(seats: tuple[str, ...], models: tuple[str, ...], options: tuple[str, ...]) -> re.Pattern[str]:
-    """Finds names, the longest first: as they are spelled where they could be words, else in any case."""
+def _names(
+    seats: tuple[str, ...], models: tuple[str, ...], options: tuple[str, ...]
+) -> tuple[re.Pattern[str], tuple[str, ...]]:
+    """Finds names, the longest first: as they are spelled where they could be words, else in any case.
+
+    Returns:
+        The pattern, and the names in the order of its groups: in any case a name need not read as it is spelled.
+    """
+    names = tuple(sorted({*seats, *models, *options}, key=lambda name: (-len(name), name)))
     parts = []
-    for name in sorted({*seats, *models, *options}, key=len, reverse=True):
+    for name in names:
         as_spelled = len(name) < 3 or name.casefold() in _AMBIGUOUS or (name in seats and " " not in name)
         spelled = re.escape(name) if as_spelled else f"(?i:{re.escape(name)})"
         before = r"(?<!\w)" if name[:1].isalnum() else ""
-        parts.append(before + spelled + (r"(?!\w)" if name[-1:].isalnum() else ""))
-    return re.compile("|".join(parts) or r"(?!)")
+        parts.append(f"{before}({spelled})" + (r"(?!\w)" if name[-1:].isalnum() else ""))
+    return re.compile("|".join(parts) or r"(?!)"), names
 
 
 def _read_plain(text: str, ground: Ground) -> Iterator[Mark]:
-    options = {name.casefold(): letter for letter, name in ground.options.items()}
-    models = {name.casefold(): seats for name, seats in ground.models.items()}
-    pattern = _names(ground.record.seats, tuple(ground.models), tuple(ground.options.values()))
+    options = {name: letter for letter, name in ground.options.items()}
+    pattern, names = _names(ground.record.seats, tuple(ground.models), tuple(options))
     end = 0
     for found in pattern.finditer(text):
         if found.start() < end:
             continue
         yield from _read_words(text[end : found.start()])
-        name, end = found.group(), found.end()
+        assert found.lastindex is not None
+        name, said, end = names[found.lastindex - 1], found.group(), found.end()
         owns = re.match(r"[’'](?:s\b)?", text[end:])
         end += owns.end() if owns else 0
         if name in ground.record.seats:
-            yield Mark("seat", name, frozenset({name}), possessive=owns is not None)
-        elif name.casefold() in options:
-            yield Mark("option", name, option=options[name.casefold()], possessive=owns is not None)
+            yield Mark("seat", said, frozenset({name}), possessive=owns is not None)
+        elif name in options:
+            yield Mark("option", said, option=options[name], possessive=owns is not None)
         else:
-            yield Mark("seat", name, models[name.casefold()], possessive=owns is not None)
+            yield Mark("seat", said, ground.models[name], possessive=owns is not None)
     yield from _read_words(text[end:])
 
 
@@ -163,7 +171,7 @@ def _read_words(text: str) -> Iterator[Mark]:
         whole = found.group()
         match found.lastgroup:
             case "of":
-                first, second = map(float, re.findall(r"\d+", whole))
+                first, second = map(_value, re.findall(r"\d+", whole))
                 yield Mark("of", whole, number=first, of=second)
             case "percent":
                 yield Mark("percent", whole, number=float(whole.rstrip("% ")))
@@ -177,8 +185,10 @@ def _read_words(text: str) -> Iterator[Mark]:
 
 
 def _value(digits: str) -> float:
+    """What digits come to; -1, which nothing counts, where that is no number (`1.2.3`) or none that a float holds."""
     plain = digits.replace(",", "")
-    return float(plain) if plain.count(".") < 2 else float("nan")
+    value = float(plain) if plain.count(".") < 2 else math.inf
+    return value if math.isfinite(value) else -1.0
 
 
 # ── what depends on the words around it ─────────────────────────────────────────────────────────────────────
@@ -198,7 +208,7 @@ def _with_options(marks: Sequence[Mark], ground: Ground) -> list[Mark]:
                 mark = Mark("word", f"{mark.text}_{rest.pop(0).text}")
         elif mark.kind == "word" and mark.word in options and before in _BEFORE_OPTIONS:
             mark = Mark("option", mark.text, option=options[mark.word])
-        elif mark.kind == "word" and before in ("option", "choice", "answer") and mark.text in LETTERS[: len(options)]:
+        elif mark.kind == "word" and before in ("option", "choice", "answer") and mark.text in ground.options:
             read.pop()
             mark = Mark("option", mark.text, option=mark.text)
         read.append(mark)

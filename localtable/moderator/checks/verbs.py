@@ -67,6 +67,9 @@ def _kind(marks: Sequence[Mark], place: int) -> VerbKind | None:
         return "credit"
     if (word in words.OWN and _belongs(marks, place)) or (word in words.TAKE and _takes(marks, place)):
         return "vote"
+    agreed = word in words.AGREE and behind.word in ("on", "upon")
+    if agreed and any(mark.kind == "option" for mark in marks[place + 2 : place + 3]):
+        return "vote"  # agreed on No
     if word == "lead" and before.word == "the":
         return "lead"
     if word in words.VOTES and before.word in words.PRONOUNS and place > 1 and marks[place - 2].word in _HAVE_VOTES:
