@@ -543,7 +543,9 @@ class Ballot:
         """Letters that an endpoint did not list among its most probable tokens: `distribution` has 0 for them."""
         if self.source != "logprobs" or self.distribution is None:
             return ()
-        return tuple(letter for letter, share in self.distribution.items() if share == 0.0)
+        # A geometric pool leaves no zero, whatever was listed.
+        asked = [answer.distribution for answer in self.orders] or [self.distribution]
+        return tuple(letter for letter in self.distribution if all(shares[letter] == 0.0 for shares in asked))
 
     @property
     def confidence(self) -> float | None:

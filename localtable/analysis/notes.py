@@ -109,6 +109,12 @@ def _ballots(sample: Sample) -> Iterator[str]:
             f"{name}: {tied:,} of {number:,} ballots share their first place exactly: their votes were drawn by the"
             " turns' seeds, and their confidence is half or less"
         )
+    without = int((there & np.isnan(ballots.confidence)).sum())
+    if without:
+        yield (
+            f"{name}: {without:,} of {number:,} ballots have no distribution, as endpoints need not give one: what is"
+            " reckoned from probabilities (calibration, certainty, change by confidence) leaves them out"
+        )
     sure = int((there & (np.nan_to_num(ballots.confidence) > NEARLY_CERTAIN)).sum())
     if sure:
         yield (

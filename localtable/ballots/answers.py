@@ -82,12 +82,14 @@ def read_answer(reply: str, key: str, labels: Sequence[str], texts: Sequence[str
     """The label that a reply names; None where it can't be read: no guess is made.
 
     Args:
-        reply: All of it; thoughts before it are passed over.
+        reply: All of it; thoughts before it are passed over, and those that don't end are no answer.
         key: Of the object that was asked for.
         labels: That could be named.
         texts: What stood behind each in the prompt.
     """
     spoken = reply.rpartition(UNASKED_REASONING.end)[2]
+    if spoken.lstrip().startswith(UNASKED_REASONING.start):
+        return None
     exact = _exact(spoken, key, labels)
     label = exact if exact is not None else _parsed(spoken, key, labels, texts)
     if label is None:

@@ -11,7 +11,10 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from localtable.types import BallotRule, Letter, OrderedBallot
+from localtable.types import BallotRule, Letter, OrderedBallot, VoteSource
+
+WITHOUT_SHARES: tuple[VoteSource, ...] = ("structured", "parsed")
+"""Sources of answers that come without probabilities."""
 
 
 @lru_cache(maxsize=512)  # each step of a ballot asks, and few sets of letters are asked for
@@ -26,11 +29,15 @@ def pooled(answers: Sequence[OrderedBallot], rule: BallotRule) -> dict[Letter, f
     """One distribution out of those under several orders.
 
     The arithmetic mean is the linear opinion pool (Stone 1961); the geometric one, renormalised, the logarithmic pool
-    (Genest and Zidek 1986, Statistical Science 1:114), with each probability at least `rule.floor`.
+    (Genest and Zidek 1986, Statistical Science 1:114), with each probability at least `rule.floor`. Where an answer is
+    without probabilities, each answer counts as the vote that it is.
     """
     letters = answers[0].distribution.keys()
     if len(answers) == 1:
         return dict(answers[0].distribution)
+    if any(answer.source in WITHOUT_SHARES for answer in answers):
+        votes = [_vote(answer.distribution) for answer in answers]
+        return {x: math.fsum(vote[x] for vote in votes) / len(votes) for x in letters}
     if rule.pool == "arithmetic":
         return {x: math.fsum(answer.distribution[x] for answer in answers) / len(answers) for x in letters}
     logs = {
@@ -38,6 +45,13 @@ def pooled(answers: Sequence[OrderedBallot], rule: BallotRule) -> dict[Letter, f
         for x in letters
     }
     return _normalised({x: math.exp(value) for x, value in logs.items()})
+
+
+def _vote(shares: Mapping[Letter, float]) -> dict[Letter, float]:
+    """All on the first place; options that share it have as much each."""
+    best = max(shares.values())
+    first = [x for x, share in shares.items() if share == best]
+    return {x: 1 / len(first) if x in first else 0.0 for x in shares}
 
 
 def _normalised(shares: Mapping[Letter, float]) -> dict[Letter, float]:

@@ -40,6 +40,10 @@ class EndpointFile(BaseModel):
         # Judged together, since an error of a field of its own would show its value: these may hold a key by mistake.
         if self.key_env is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", self.key_env):
             raise ValueError("key_env is no name of an environment variable; the key itself has no place in a card")
+        if self.key_env is not None and _may_be_key(self.key_env):
+            raise ValueError("key_env looks like a key itself; it names the environment variable that holds the key")
+        if not self.model.isprintable():
+            raise ValueError("model has characters that can't be printed")
         if not _is_plain(self.base_url):
             raise ValueError(
                 "base_url is no address such as http://127.0.0.1:8000/v1, without user, password, `?` and `#`"
@@ -53,11 +57,16 @@ class EndpointFile(BaseModel):
         return Endpoint(self.base_url.rstrip("/"), **figures, price=price)
 
 
+def _may_be_key(name: str) -> bool:
+    """Some providers' keys could be names of variables, such as `gsk_` and fifty letters and digits."""
+    return len(name) >= 24 and all(re.search(kind, name) for kind in ("[a-z]", "[0-9]"))
+
+
 def _is_plain(address: str) -> bool:
     try:
         parts = urlsplit(address)
         parts.port  # noqa: B018  one that is no number is found here
     except ValueError:
         return False
-    bare = "@" not in parts.netloc and not re.search(r"[?#\s\x00-\x1f]", address)
-    return bare and parts.scheme in ("http", "https") and bool(parts.hostname)
+    bare = "@" not in parts.netloc and not re.search(r"[?#\s\\]", address)
+    return bare and address.isprintable() and parts.scheme in ("http", "https") and bool(parts.hostname)

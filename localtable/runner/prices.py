@@ -35,7 +35,9 @@ def run_cost(store: Store) -> dict[str, Any]:
         if card.get("endpoint", {}).get("price")
     }
     rows = store.query(
-        "SELECT model, sum(prompt_tokens), sum(completion_tokens) FROM generations WHERE origin IS NULL GROUP BY model"
+        # One that was not counted makes the sum a part of what was spent, and that is nobody's cost.
+        "SELECT model, CASE WHEN min(prompt_tokens) > 0 THEN sum(prompt_tokens) ELSE 0 END, sum(completion_tokens)"
+        " FROM generations WHERE origin IS NULL GROUP BY model"
     )
     spent = {model: (prompt, completion) for model, prompt, completion in rows}
     return summed({model: cost_of(price, *spent[model]) for model, price in prices.items() if model in spent})
@@ -49,16 +51,19 @@ def debate_cost(cards: Iterable[Card], turns: Iterable[tuple[str, Turn]]) -> dic
         turns: Each with its card's id.
     """
     tokens: dict[str, list[int]] = {}
+    uncounted = set()
     for card_id, turn in turns:
         prompt, completion = tokens.setdefault(card_id, [0, 0])
         used = (turn.usage or {}).values()
+        if not used or not all(usage.prompt_tokens for usage in used):
+            uncounted.add(card_id)
         tokens[card_id] = [
             prompt + sum(usage.prompt_tokens for usage in used),
             completion + sum(usage.completion_tokens for usage in used),
         ]
     return summed(
         {
-            card.id: cost_of(card.endpoint.price, tokens[card.id][0], tokens[card.id][1])
+            card.id: None if card.id in uncounted else cost_of(card.endpoint.price, *tokens[card.id])
             for card in cards
             if card.endpoint is not None and card.endpoint.price is not None and card.id in tokens
         }

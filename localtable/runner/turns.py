@@ -362,6 +362,9 @@ class TurnAtWork:
     def _split_thinking(self, text: str) -> tuple[str, str]:
         """Thinking that a model wrote although it was not asked to is kept apart all the same."""
         reasoning = UNASKED_REASONING if self.model.at_endpoint else self.model.card.reasoning
+        if self.model.at_endpoint and text.startswith(UNASKED_REASONING.start) and UNASKED_REASONING.end not in text:
+            # Cut before it came to an end: nothing was said.
+            return text.removeprefix(UNASKED_REASONING.start).strip(), ""
         if reasoning is None or reasoning.end not in text:
             return "", text
         thought, _, spoken = text.rpartition(reasoning.end)

@@ -132,3 +132,14 @@ def test_one_order_says_nothing_of_orders(tmp_path: Path) -> None:
 def test_two_orders_agree_as_the_statistic_has_it() -> None:
     votes = np.array([[0, 0, 1], [1, 1, 1]])
     assert permutation_consistency(votes).sums.sum(axis=0).tolist() == pytest.approx([4 / 3, 2])
+
+
+def test_the_pool_of_a_ballot_without_a_distribution_is_that_of_votes(tmp_path: Path) -> None:
+    path = ordered(tmp_path, {"distribution": {"A": 0.7, "B": 0.1, "C": 0.1, "D": 0.1}})
+    weak, sure = ({"A": 0.4, "B": 0.3, "C": 0.2, "D": 0.1}, {"A": 0.0, "B": 1.0, "C": 0.0, "D": 0.0})
+    with sqlite3.connect(path) as store:
+        store.execute("UPDATE ballots SET source = 'structured', distribution = 'null'")
+        store.execute("UPDATE ballot_orders SET distribution = ?", (json.dumps(weak),))
+        store.execute("UPDATE ballot_orders SET distribution = ? WHERE number = 3", (json.dumps(sure),))
+    analysis = analysis_of(path)
+    assert value(analysis, "pooling_change_rate", round=1) == 0, "three of four orders vote for A"

@@ -47,7 +47,18 @@ def test_what_a_reply_names(reply: str, label: str, source: str) -> None:
 
 @pytest.mark.parametrize(
     "reply",
-    ["", "   ", "{}", '{"vote": "D"}', '{"vote": 2}', '{"votes": "B"}', "I abstain.", "[" * 9999, "Paris or London"],
+    [
+        "",
+        "   ",
+        "{}",
+        '{"vote": "D"}',
+        '{"vote": 2}',
+        '{"votes": "B"}',
+        "I abstain.",
+        "[" * 9999,
+        "Paris or London",
+        "<think>\nLondon",
+    ],
 )
 def test_what_names_nothing_is_no_vote(reply: str) -> None:
     assert read_answer(reply, "vote", "ABC", TEXTS) is None

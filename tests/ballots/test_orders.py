@@ -4,17 +4,35 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from localtable.ballots import ballot_orders, pooled
-from localtable.types import LETTERS, BallotRule, OrderedBallot
+from localtable.types import LETTERS, Ballot, BallotRule, OrderedBallot, Pool
 
 
 def answers(*distributions: dict[str, float]) -> list[OrderedBallot]:
     return [OrderedBallot(tuple(shares), shares) for shares in distributions]
+
+
+@pytest.mark.parametrize("pool", ["arithmetic", "geometric"])
+def test_where_an_answer_has_no_probabilities_the_most_votes_win(pool: Pool) -> None:
+    first, second, third = answers(
+        {"A": 0.4, "B": 0.3, "C": 0.3}, {"A": 0.4, "B": 0.35, "C": 0.25}, {"A": 0.0, "B": 1.0, "C": 0.0}
+    )
+    asked = [replace(first, source="logprobs"), replace(second, source="logprobs"), replace(third, source="structured")]
+    shares = pooled(asked, BallotRule(orders=None, pool=pool))
+    assert shares == pytest.approx({"A": 2 / 3, "B": 1 / 3, "C": 0.0})
+
+
+def test_what_no_order_listed_is_unlisted_in_every_pool() -> None:
+    asked = [replace(answer, source="logprobs") for answer in answers({"A": 0.7, "B": 0.3, "C": 0.0})] * 2
+    shares = pooled(asked, BallotRule(orders=2, pool="geometric"))
+    assert shares["C"] > 0
+    assert Ballot("A", shares, orders=tuple(asked), source="logprobs").unlisted == ("C",)
 
 
 def test_one_order_is_the_questions_own() -> None:

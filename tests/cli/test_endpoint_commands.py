@@ -13,7 +13,7 @@ import pytest
 import yaml
 from builders import CARD
 from command_line import Command, Ended, run_command
-from endpoint_server import WORDS, Server, answer, hang, refuses, reply, running, say, status
+from endpoint_server import WORDS, Handler, Received, Server, answer, hang, refuses, reply, running, say, status
 from store_builders import hold_suite, require_clean
 
 from localtable.cli.main import run
@@ -139,6 +139,28 @@ def test_what_the_server_does_not_count_is_null(folder: Path, server: Server, lo
     assert transcript["manifest"]["cost"] == {"total": None, "models": {"hosted": None}}
 
 
+def test_a_cost_of_which_a_part_was_not_counted_is_null(folder: Path, server: Server, localtable: Command) -> None:
+    def counts_votes_alone(handler: Handler, request: Received) -> None:
+        (answer if request.labels else say("It is not.", counts=False))(handler, request)
+
+    server.usual = counts_votes_alone
+    nothing = {"total": None, "models": {"hosted": None}}
+    assert held(folder, localtable)["manifest"]["cost"] == nothing
+    suite = ("suite", "suite.jsonl", "-p", "panel.yaml", *SCRIPTED, "--quiet", "--store", "run.db")
+    assert localtable(*suite, "--summary", "sum.json").code == 0
+    assert json.loads((folder / "sum.json").read_text())["cost"] == nothing
+
+
+def test_thoughts_without_an_end_are_no_statement(folder: Path, server: Server, localtable: Command) -> None:
+    def cut(handler: Handler, request: Received) -> None:
+        (answer if request.labels else say("<think>\nHm, let me", finish_reason="length"))(handler, request)
+
+    server.usual = cut
+    turn = turns_of(held(folder, localtable), "Bob")[0]
+    assert (turn["statement"], turn["reasoning"], turn["truncated"]) == ("", "Hm, let me", True)
+    assert not any("Hm," in message["content"] for request in server.asked for message in request.body["messages"])
+
+
 def test_thoughts_are_kept_apart(folder: Path, server: Server, localtable: Command) -> None:
     server.usual = say("No, it is not.\nMy vote is for No.", thoughts="Hm.")
     turn = turns_of(held(folder, localtable), "Bob")[0]
@@ -183,6 +205,7 @@ def test_votes_without_probabilities_make_a_store_that_verifies(
     for command in ("analyze", "tally"):
         ended = localtable(command, "run.db")
         assert ended.code == 0, ended.err
+        assert "no distribution" in f"{ended.out}{ended.err}", "what is left out is said"
     with closing(sqlite3.connect(folder / "run.db")) as store:
         assert store.execute(
             "SELECT DISTINCT source, distribution FROM ballots WHERE source <> 'exact'"

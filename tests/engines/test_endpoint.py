@@ -118,6 +118,14 @@ def test_a_statement_is_asked_for_as_messages_and_given_back_in_bytes(server: Se
     assert "top_k" not in received.body, "what is not asked for is the server's own"
 
 
+def test_what_a_server_says_is_null_is_not_there(server: Server) -> None:
+    server.usual = raw(
+        b'{"choices": [{"message": {"content": "So."}, "finish_reason": "stop"}], "usage": {"prompt_tokens": null}}'
+    )
+    assert one(engine_at(server), statement()).prompt_tokens == 0
+    assert len(server.asked) == 1
+
+
 def test_what_streams_is_the_completion(server: Server) -> None:
     engine = engine_at(server)
     request = statement(stream=True)
@@ -281,6 +289,27 @@ def test_how_a_statement_is_drawn_is_never_left_out(server: Server) -> None:
     plain = replace(statement(), sampling=Sampling(temperature=1.0, top_p=1.0, max_tokens=50))
     assert one(engine_at(server), plain).token_ids
     assert one(engine_at(server), ballot()).token_ids, "a ballot's vote is what counts"
+
+
+def test_a_ballot_that_did_without_a_temperature_leaves_statements_as_they_are_to_be_drawn(server: Server) -> None:
+    server.usual = refuses("temperature")
+    engine = engine_at(server)
+    assert one(engine, ballot()).token_ids
+    assert "temperature" in failed(engine, statement()).message
+    assert all("temperature" in request.body for request in server.asked if not request.labels)
+
+
+@pytest.mark.parametrize("text", ["<think>\nSome would say No", "Let me see. Some would say No"])
+def test_thoughts_that_the_bound_has_cut_are_no_vote(server: Server, text: str) -> None:
+    server.next = [say(text, finish_reason="length")]
+    assert json.loads(decode(one(engine_at(server), ballot()).token_ids)) == {"vote": "A"}
+    assert len(server.asked) == 2
+
+
+def test_a_vote_before_the_cut_is_one(server: Server) -> None:
+    server.next = [say('{"vote": "No"}\n\nThis is because', finish_reason="length")]
+    one(engine_at(server), ballot())
+    assert len(server.asked) == 1
 
 
 def test_an_unreadable_vote_is_asked_for_again_within_bounds(server: Server) -> None:

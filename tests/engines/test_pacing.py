@@ -65,3 +65,18 @@ def test_a_pause_holds_for_whoever_comes_next() -> None:
     pacer.pause(3.0)
     pacer.wait(waited.append)
     assert waited == [pytest.approx(3.0, abs=0.1)]
+
+
+def test_a_pause_holds_for_those_who_wait_already() -> None:
+    pacer, waited = Pacer(6000.0), []
+    pacer.wait(time.sleep)
+
+    def sleep(seconds: float) -> None:
+        if not waited:
+            pacer.pause(0.05)
+        waited.append(seconds)
+        time.sleep(seconds)
+
+    began = time.monotonic()
+    pacer.wait(sleep)
+    assert time.monotonic() - began >= 0.05

@@ -26,9 +26,7 @@ def run_paragraph(analysis: Analysis, used: Used) -> str:
         _rounds(panel),
         _models_named(analysis),
         _sampling(panel),
-        f"The ballot continues the statement and is decoded in one step under a constraint over the options' letters"
-        f"{_constraint(analysis, used)}: the vote is the mode of its distribution at temperature 1."
-        f"{_orders(panel)}{_replies(panel)}",
+        f"{_ballot(analysis, used)}{_orders(panel)}",
         f"Prompts were {_prompts(analysis)}; {_engine(analysis, used)}; all requests' seeds derive from"
         f" {_run_seeds(analysis)}. The run, {facts.run.uuid}, was begun on {facts.run.created[:10]}.",
     ]
@@ -145,14 +143,20 @@ def _orders(panel: Panel) -> str:
     return "".join(f" {sentence}" for sentence in said)
 
 
-def _replies(panel: Panel) -> str:
-    """How seats at endpoints vote, where there are any."""
-    if all(card.endpoint is None for card in panel.cards):
-        return ""
-    return (
-        " Models at endpoints were asked for the same JSON object by its schema: their votes were read from the"
-        " letters' log-probabilities where the server listed them, and otherwise from the reply, without probabilities."
+def _ballot(analysis: Analysis, used: Used) -> str:
+    """How seats vote: here, and at endpoints where there are any."""
+    at_endpoints = [card.endpoint is not None for card in analysis.facts.panel.cards]
+    here = (
+        f"The ballot continues the statement and is decoded in one step under a constraint over the options' letters"
+        f"{_constraint(analysis, used)}: the vote is the mode of its distribution at temperature 1."
     )
+    asked = (
+        "were asked for {} JSON object by its schema: their votes were read from the letters' log-probabilities where"
+        " the server listed them, and otherwise from the reply, without probabilities."
+    )
+    if at_endpoints and all(at_endpoints):
+        return f"For the ballot, which continues the statement, models {asked.format('a')}"
+    return f"{here} Models at endpoints {asked.format('the same')}" if any(at_endpoints) else here
 
 
 def _constraint(analysis: Analysis, used: Used) -> str:

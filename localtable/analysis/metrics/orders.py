@@ -76,6 +76,14 @@ class Reordered:
         found: Floats = votes.reshape(ballots, orders, options) * asked[:, :, None]
         return found
 
+    @cached_property
+    def _only_votes(self) -> Flags:
+        """[ballots] which have no distribution, since an endpoint gave none under some order."""
+        import numpy as np
+
+        found: Flags = np.isnan(self.sample.condition.ballots.confidence[self._all.where][self._mine])
+        return found
+
     # ── how far apart ─────────────────────────────────────────────────────────────────────────────────────
 
     @cached_property
@@ -145,6 +153,8 @@ class Reordered:
         answers = np.nan_to_num(self._answers)
         if rule.pool == "geometric":
             answers = np.log(answers.clip(min=rule.floor))
+        # With an answer that has no probabilities, a ballot's pool is that of votes.
+        answers = np.where(self._only_votes[:, None, None], self._votes, answers)
         return first_place((answers * weights).sum(axis=1), self._options)
 
     # ── letters and slots ─────────────────────────────────────────────────────────────────────────────────

@@ -94,6 +94,11 @@ def without(body: dict[str, Any], parts: frozenset[str]) -> dict[str, Any]:
     return left
 
 
+def decides(body: dict[str, Any], part: str, *, drawn: bool) -> bool:
+    """Whether a part of a request says how its words are drawn, where they matter: then it is never left out."""
+    return drawn and part in ("temperature", "top_p") and body.get(part) != DEFAULT
+
+
 def next_to_drop(body: dict[str, Any], said: str, *, drawn: bool) -> str | None:
     """What to leave out of a request that was refused with these words; None where nothing of it is to blame.
 
@@ -106,7 +111,6 @@ def next_to_drop(body: dict[str, Any], said: str, *, drawn: bool) -> str | None:
     """
     said = said.lower()
     for part, names in DROPPABLE.items():
-        decides = drawn and part in ("temperature", "top_p") and body.get(part) != DEFAULT
-        if part in body and any(name in said for name in names) and not decides:
+        if part in body and any(name in said for name in names) and not decides(body, part, drawn=drawn):
             return part
     return next((part for part in ("response_format", "logprobs") if part in body), None)

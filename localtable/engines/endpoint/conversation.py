@@ -19,7 +19,7 @@ Message = dict[str, str]
 def messages_of(prompt: Sequence[int]) -> list[Message]:
     """The messages of a prompt; the opened turn at its end, which the server opens itself, is none.
 
-    A model's own earlier thoughts are left out, as chat templates leave them out.
+    A model's own earlier thoughts are left out, as chat templates leave them out, and those without an end too.
 
     Raises:
         ValueError: The ids are no conversation.
@@ -46,7 +46,9 @@ def messages_of(prompt: Sequence[int]) -> list[Message]:
 
 
 def _without_thoughts(said: str) -> str:
-    return said.rpartition(UNASKED_REASONING.end)[2].strip() if UNASKED_REASONING.end in said else said
+    if UNASKED_REASONING.end in said:
+        return said.rpartition(UNASKED_REASONING.end)[2].strip()
+    return "" if said.lstrip().startswith(UNASKED_REASONING.start) else said
 
 
 def with_thoughts(reasoning: str, content: str, *, done: bool) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 import localtable
 from localtable.ballots.answers import read_answer
+from localtable.ballots.reply import json_pattern
 from localtable.engines.admission import require_unique
 from localtable.engines.base import (
     Completion,
@@ -28,7 +29,7 @@ from localtable.engines.base import (
     Request,
     Tokens,
 )
-from localtable.engines.endpoint.body import MAX_ASKED, build_body, next_to_drop, without
+from localtable.engines.endpoint.body import MAX_ASKED, build_body, decides, next_to_drop, without
 from localtable.engines.endpoint.conversation import encode
 from localtable.engines.endpoint.key import read_key
 from localtable.engines.endpoint.logprobs import label_logprobs
@@ -53,7 +54,7 @@ class _Job:
 
     request: Request
     unwanted: threading.Event = field(default_factory=threading.Event)
-    streamed: tuple[int, ...] = ()
+    streamed: str = ""
     """What was given as tokens."""
     usage: Usage = field(default_factory=Usage)
     """Of all that was answered for it."""
@@ -182,7 +183,9 @@ class EndpointEngine(Engine):
             reply = self._ask(job, build_body(self._endpoint, job.request, asked=asked))
             text = self._key.redact(reply.text)
             answer = read_answer(text, constraint.reply.key, labels, constraint.reply.texts)
-            if answer is None:
+            # What its bound has cut was not on its last line yet, which is where words say their vote.
+            cut = reply.finish_reason == "length" and not json_pattern(constraint.reply.key).search(text)
+            if answer is None or (answer.place is None and cut):
                 continue
             logprobs: dict[str, float] = {}
             if answer.place is not None:
@@ -209,13 +212,14 @@ class EndpointEngine(Engine):
 
     def _ask(self, job: _Job, body: dict[str, Any]) -> Reply:
         """An answer, without those parts of the request that the server refuses."""
-        lacks = self._lacks
+        drawn = job.request.constraint is None
+        # A ballot may have shown that the server takes no temperature: that is no reason to draw a statement otherwise.
+        lacks = frozenset(part for part in self._lacks if not decides(body, part, drawn=drawn))
         while True:
             sent = without(body, lacks)
             try:
                 reply = self._ask_patiently(job, sent)
             except Refused as error:
-                drawn = job.request.constraint is None
                 part = next_to_drop(sent, error.message, drawn=drawn) if error.status in REFUSALS else None
                 if part is None:
                     raise
@@ -255,12 +259,11 @@ class EndpointEngine(Engine):
 
     def _give(self, job: _Job, text: str) -> None:
         """Tokens for what is new of a text."""
-        said = encode(text)
-        if said[: len(job.streamed)] != job.streamed:
+        if not text.startswith(job.streamed):
             raise Again("changed what it had said")
-        if len(said) > len(job.streamed):
-            new, job.streamed = said[len(job.streamed) :], said
-            self._events.put((job, Tokens(job.request.request_id, new)))
+        if len(text) > len(job.streamed):
+            new, job.streamed = text[len(job.streamed) :], text
+            self._events.put((job, Tokens(job.request.request_id, encode(new))))
 
 
 def endpoint_of(spec: EngineSpec) -> Endpoint:

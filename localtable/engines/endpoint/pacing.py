@@ -21,6 +21,7 @@ class Pacer:
     def __init__(self, requests_per_minute: float | None) -> None:
         self._gap_s = 60.0 / requests_per_minute if requests_per_minute else 0.0
         self._next = 0.0
+        self._paused_until = 0.0
         self._lock = threading.Lock()
 
     def wait(self, sleep: Callable[[float], None]) -> None:
@@ -29,17 +30,23 @@ class Pacer:
         Args:
             sleep: Waits so many seconds; may raise, to give up.
         """
-        with self._lock:
-            now = time.monotonic()
-            due = max(self._next, now)
-            self._next = due + self._gap_s
-        if due > now:
-            sleep(due - now)
+        while True:
+            with self._lock:
+                now = time.monotonic()
+                due, paused_until = max(self._next, now), self._paused_until
+                self._next = due + self._gap_s
+            if due > now:
+                sleep(due - now)
+            with self._lock:
+                # A pause that was asked for meanwhile holds for those who had their turn already.
+                if self._paused_until == paused_until:
+                    return
 
     def pause(self, seconds: float) -> None:
         """The server asked for a pause: nothing is sent to it before."""
         with self._lock:
-            self._next = max(self._next, time.monotonic() + seconds)
+            self._paused_until = max(self._paused_until, time.monotonic() + seconds)
+            self._next = max(self._next, self._paused_until)
 
 
 def backoff_s(failures: int, rng: random.Random) -> float:

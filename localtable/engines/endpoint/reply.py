@@ -28,7 +28,7 @@ class _Details(BaseModel):
 
 
 class _Usage(BaseModel):
-    prompt_tokens: _Count = 0
+    prompt_tokens: _Count | None = 0
     completion_tokens: _Count | None = 0
     prompt_tokens_details: _Details | None = None
 
@@ -48,7 +48,7 @@ class _Choice(BaseModel):
 
 
 class _Sent(BaseModel):
-    choices: list[_Choice] = []
+    choices: list[_Choice] | None = None
     usage: _Usage | None = None
     error: Any = None
 
@@ -86,10 +86,10 @@ class Reply:
             raise Unreadable(f"sent an error: {sent.error}")
         if sent.usage is not None:
             details = sent.usage.prompt_tokens_details
-            self.prompt_tokens = sent.usage.prompt_tokens
+            self.prompt_tokens = sent.usage.prompt_tokens or 0
             self.completion_tokens = sent.usage.completion_tokens or 0
             self.cached_tokens = min((details and details.cached_tokens) or 0, self.prompt_tokens)
-        for choice in sent.choices[:1]:
+        for choice in (sent.choices or ())[:1]:
             said = choice.message or choice.delta or _Said()
             self.content += said.content or ""
             self.reasoning += said.reasoning_content or said.reasoning or ""
