@@ -91,7 +91,9 @@ def _tell_partial(store: Store, condition: Condition, on_partial: Callable[[Tran
     if turns and debate.open_round is not None:
         rounds = (*rounds, build_round(debate, debate.open_round, list(turns.values())))
     manifest = {**transcript.manifest, "interrupted": True}
-    on_partial(replace(transcript, rounds=rounds, manifest=manifest))
+    ended = store.debate(1).state == "finished"  # and its summary was interrupted
+    verdict = transcript.verdict if ended else None
+    on_partial(replace(transcript, rounds=rounds, verdict=verdict, manifest=manifest))
 
 
 def _as_far_as_it_is(store: Store, condition: Condition) -> tuple[Transcript, Debate, dict[str, Turn]]:
