@@ -14,10 +14,12 @@ from localtable.cli.work import File, refuse_changes, require_summary, watching_
 
 @click.command()
 @click.argument("store", type=File, metavar="DB")
+@click.option("--retry-failed", is_flag=True, help="Try the debates again that have failed.")
 @engine_options
 @watching_options
 def resume(
     store: Path,
+    retry_failed: bool,
     engine: str,
     engine_args: tuple[str, ...],
     seed: int | None,
@@ -30,7 +32,8 @@ def resume(
 ) -> int:
     """Go on with a run exactly where it stopped.
 
-    Panel, questions and seeds are the run's own; its wording and weights must still be here as they were.
+    Panel, questions and seeds are the run's own; its wording and weights must still be here as they were. What has
+    failed stays failed, unless it is to be tried again.
     """
     from rich.console import Console
 
@@ -39,4 +42,5 @@ def resume(
     options = run_options(engine, engine_args, gpus, device_memory)
     with stop_on_signal() as should_stop:
         options = replace(options, should_stop=should_stop)
-        return work(store, options, reuse, summary, Console(stderr=True), strict=strict, quiet=quiet)
+        console = Console(stderr=True)
+        return work(store, options, reuse, summary, console, strict=strict, quiet=quiet, retry_failed=retry_failed)

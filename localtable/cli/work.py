@@ -76,8 +76,9 @@ def work(
     *,
     strict: bool,
     quiet: bool,
+    retry_failed: bool = False,
 ) -> int:
-    """Hold what is open, show how it goes, and say what came of it, however it ends."""
+    """Hold what is open, or has failed and is tried again; show how it goes, and say what came of it."""
     from localtable.cli.progress import watch
     from localtable.protocol import cards_of
     from localtable.report.suite import print_totals
@@ -85,6 +86,9 @@ def work(
     from localtable.runner.totals import run_totals
 
     with open_suite(path, options, reuse=reuse) as run:
+        if retry_failed:
+            number = run.store.reopen_failed()
+            say(console, f"{number:,} failed debate{'' if number == 1 else 's'} to be tried again")
         if run.store.num_open():
             say_where_text_goes(cards_of(run.conditions.values()), console)
         turns_before, telling = run.store.counts().turns, False

@@ -261,6 +261,18 @@ class Store:
             "UPDATE debates SET state = 'failed', reason = ?, session = ? WHERE id = ?", (reason, self._session, number)
         )
 
+    def reopen_failed(self) -> int:
+        """Make all failed debates open again, with the turns that they have; nothing is forgotten but the reasons.
+
+        Returns:
+            How many there were.
+        """
+        found = self._write(
+            "UPDATE debates SET state = 'open', reason = NULL, session = NULL WHERE state = 'failed'", ()
+        ).rowcount
+        self.commit()
+        return found
+
     # ── generations ───────────────────────────────────────────────────────────────────────────────────────
 
     def find_generation(self, sha256: bytes) -> tuple[int, Generation] | None:

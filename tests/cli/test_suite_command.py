@@ -172,6 +172,18 @@ def test_a_failed_debate_is_counted_and_named(
     assert localtable("resume", "run.db", "--quiet", *strict).code == code, "it is failed for good"
 
 
+def test_what_has_failed_is_tried_again_where_that_is_asked_for(folder: Path, localtable: Command) -> None:
+    write_script(folder, {"question": "q1", "seat": "Bob", "round": 2, "fail": "always"})
+    localtable(*SUITE, *SCRIPT, "--quiet")
+    write_script(folder)
+    ended = localtable("resume", "run.db", "--retry-failed")
+    assert (ended.code, ended.err.splitlines()[0]) == (0, "1 failed debate to be tried again")
+    assert "4 debates finished" in ended.err and "failed" not in ended.err.splitlines()[-1]
+    assert one(folder / "run.db", "SELECT count(*) FROM turns") == 16
+    assert localtable("verify", "run.db").code == 0
+    assert localtable("resume", "run.db", "--retry-failed").err.startswith("0 failed debates to be tried again")
+
+
 def test_strict_asks_for_nothing_where_nothing_failed(localtable: Command) -> None:
     assert localtable(*SUITE, "--strict").code == 0
 
