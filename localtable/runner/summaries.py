@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from localtable.engines.base import Request
 from localtable.engines.registry import choose
-from localtable.errors import InterruptedRun, LocaltableError, PlacementError
+from localtable.errors import LocaltableError, PlacementError
 from localtable.prompts import load_wording
 from localtable.protocol import DEBATE, Condition, cards_of
 from localtable.runner.events import Listener, Note
@@ -20,7 +20,7 @@ from localtable.runner.session import Engines, Inputs, RunOptions, open_work
 from localtable.runner.summarizing import SummaryAtWork, begin_summary, told
 from localtable.runner.transcripts import stored_debate
 from localtable.runner.turn_loop import TurnLoop
-from localtable.scheduler.pool import IDLE_WAIT_S, EnginePool, Outlook
+from localtable.scheduler.pool import EnginePool, Outlook
 from localtable.store import IN_MEMORY, Key, Store, holds_run, locked
 from localtable.store.summaries import not_summarized, put_summary
 from localtable.transcript import summary_to_json
@@ -75,14 +75,7 @@ class SummaryLoop(TurnLoop[SummaryAtWork, SummaryAtWork]):
             InterruptedRun: `should_stop` said so; what is finished is committed.
             EngineLoadError, EngineError: The engine could not be loaded, or kept alive.
         """
-        while self._at_work or self._waits(self._model.card.id):
-            if self._should_stop():
-                raise InterruptedRun("interrupted")
-            for event in self._pool.poll(self, IDLE_WAIT_S):
-                self._handle(event)
-            self._store.commit()
-            for error in self._given_up.values():
-                raise error
+        for _ in self._work_behind_a_run():
             done, self._done = self._done, []
             yield from done
 

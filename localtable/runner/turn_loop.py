@@ -9,16 +9,17 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import defaultdict, deque
-from collections.abc import Callable, Hashable, Sequence, Set
+from collections.abc import Callable, Hashable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
 from localtable.engines.base import Completion, EngineInfo, Failure, Preempted, Request, Tokens
-from localtable.errors import BallotError, EngineError, LocaltableError, PlacementError
+from localtable.errors import BallotError, EngineError, InterruptedRun, LocaltableError, PlacementError
 from localtable.runner.admission import Budget
 from localtable.runner.events import Listener
 from localtable.runner.models import Model
 from localtable.scheduler.pool import (
+    IDLE_WAIT_S,
     MAX_LOADS,
     EngineDied,
     EngineLoaded,
@@ -174,6 +175,24 @@ class TurnLoop(ABC, Generic[Work, Owner]):
     @abstractmethod
     def _fail(self, owner: Owner, error: LocaltableError) -> None:
         """What a turn belongs to can't be finished; `_drop` it."""
+
+    def _work_behind_a_run(self) -> Iterator[None]:
+        """Work until nothing is left; yields whenever what has come is committed.
+
+        Raises:
+            InterruptedRun: `should_stop` said so; what is finished is committed.
+            EngineLoadError: An engine could not be loaded.
+            EngineError: One can't be kept alive.
+        """
+        while self._at_work or any(map(self._waits, self._pool.slots)):
+            if self._should_stop():
+                raise InterruptedRun("interrupted")
+            for event in self._pool.poll(self, IDLE_WAIT_S):
+                self._handle(event)
+            self._store.commit()
+            for error in self._given_up.values():
+                raise error
+            yield
 
     # ── out: what the pool asks for ───────────────────────────────────────────────────────────────────────
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from localtable.engines.base import Request
-from localtable.errors import InterruptedRun, LocaltableError, PlacementError
+from localtable.errors import LocaltableError, PlacementError
 from localtable.protocol import Condition
 from localtable.runner.events import Listener, Note
 from localtable.runner.influence.effects import effect
@@ -22,7 +22,7 @@ from localtable.runner.models import Model
 from localtable.runner.open_debates import OpenDebates
 from localtable.runner.turn_loop import TurnLoop
 from localtable.runner.turns import TurnAtWork, begin_turn
-from localtable.scheduler.pool import IDLE_WAIT_S, EnginePool, Outlook
+from localtable.scheduler.pool import EnginePool, Outlook
 from localtable.store import Key, ProbeRecord, Store
 from localtable.store.influences import ProbeName, add_probe, probes_of, put_influence
 from localtable.types import InfluenceKind, Letter
@@ -122,14 +122,7 @@ class ProbeLoop(TurnLoop[Probe, Probe]):
             EngineLoadError: An engine could not be loaded.
             EngineError: One can't be kept alive.
         """
-        while self._at_work or any(map(self._waits, self._pool.slots)):
-            if self._should_stop():
-                raise InterruptedRun("interrupted")
-            for event in self._pool.poll(self, IDLE_WAIT_S):
-                self._handle(event)
-            self._store.commit()
-            for error in self._given_up.values():
-                raise error
+        for _ in self._work_behind_a_run():
             done, self._finished = self._finished, 0
             if done:
                 yield done
