@@ -19,7 +19,7 @@ from typing import Any
 from localtable.config import load_suite, parse_panel
 from localtable.places import home
 from localtable.runner import RunOptions, SuiteOptions, begin_suite, open_suite
-from localtable.runner.planning import plan_inputs
+from localtable.runner.planning import plan_inputs, tokenizers_here
 from localtable.runner.totals import run_totals
 from localtable.scheduler.calibration import Calibration
 from localtable.scheduler.devices import GIB, find_machine
@@ -46,7 +46,8 @@ def panel_of(models: tuple[str, ...], rounds: int, tokens: int) -> Panel:
 
 def predicted(panel: Panel, questions: list[Question], cap: int | None, base: Path) -> Plan:
     machine = find_machine(cap)
-    wishes, workloads = plan_inputs(panel, machine, "vllm", questions, len(questions))
+    known = tokenizers_here(panel.cards, base)
+    wishes, workloads = plan_inputs(panel, machine, "vllm", questions, len(questions), known)
     return make_plan(wishes, workloads, machine, Calibration(base))
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from check_plan import measured, new_home
 
 from localtable.config import load_card, load_suite
-from localtable.runner.planning import plan_inputs
+from localtable.runner.planning import plan_inputs, tokenizers_here
 from localtable.scheduler.calibration import Calibration
 from localtable.scheduler.devices import GIB, find_machine
 from localtable.scheduler.seating import seat_all
@@ -77,7 +77,8 @@ def fewest(sizes: Mapping[str, int], capacity: int) -> int:
 
 def sizes_of(panel: Panel, questions: list[Question], cap: int, base: Path) -> dict[str, int]:
     machine = find_machine(cap)
-    wishes, _ = plan_inputs(panel, machine, "vllm", questions, len(questions))
+    known = tokenizers_here(panel.cards, base)
+    wishes, _ = plan_inputs(panel, machine, "vllm", questions, len(questions), known)
     return {card_id: seat.spot.total_bytes for card_id, seat in seat_all(wishes, machine, Calibration(base)).items()}
 
 

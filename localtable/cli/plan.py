@@ -92,13 +92,14 @@ Planned = tuple[str, str, "list[Wish]", "list[Workload]"]
 def _of_panel(panel: Panel, suites: Sequence[Path], machine: Machine, engine: str, questions: int | None) -> Planned:
     from localtable.cli.plan_text import panel_line
     from localtable.config import load_suites
-    from localtable.runner.planning import plan_inputs
+    from localtable.places import home
+    from localtable.runner.planning import plan_inputs, tokenizers_here
     from localtable.scheduler.plan import USUAL_QUESTIONS
 
     _say_left_out(panel.cards)
     given: Sequence[Question] = list(load_suites(suites)) if suites else []
     number = questions or len(given) or USUAL_QUESTIONS
-    wishes, workloads = plan_inputs(panel, machine, engine, given, number)
+    wishes, workloads = plan_inputs(panel, machine, engine, given, number, tokenizers_here(panel.cards, home()))
     return panel_line(panel, workloads[0], len(wishes)), f"The panel {panel.name!r}", wishes, workloads
 
 
@@ -107,17 +108,19 @@ def _of_sweep(file: Path, machine: Machine, engine: str, questions: int | None) 
     from localtable.cli.plan_text import sweep_line
     from localtable.cli.sweep import SweepSize
     from localtable.config import load_suites, load_sweep
+    from localtable.places import home
     from localtable.protocol import cards_of
-    from localtable.runner.planning import sweep_inputs
+    from localtable.runner.planning import sweep_inputs, tokenizers_here
     from localtable.runner.sweeps import plan_sweep
 
     loaded = load_sweep(file)
     require_comparable(loaded.sweep.primary, str(file))
     plan = plan_sweep(loaded.sweep)
-    _say_left_out(cards_of(plan.conditions.values()))
+    cards = cards_of(plan.conditions.values())
+    _say_left_out(cards)
     given = list(islice(load_suites(loaded.suites), loaded.limit))
     size = SweepSize(plan, questions or len(given))
-    wishes, workloads = sweep_inputs(plan, machine, engine, given, size.num_debates)
+    wishes, workloads = sweep_inputs(plan, machine, engine, given, size.num_debates, tokenizers_here(cards, home()))
     return sweep_line(size.line(), workloads), f"The sweep {loaded.sweep.name!r}", wishes, workloads
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from localtable.engines.step_meter import StepSample
 from localtable.errors import EngineError
 from localtable.types import FinishReason, Sampling
 
@@ -221,6 +222,10 @@ class Engine(ABC):
     @abstractmethod
     def info(self) -> EngineInfo:
         """What was loaded, with which settings."""
+
+    def samples(self) -> tuple[StepSample, ...]:
+        """What its steps took and what was done in them, since this was asked last; nothing where it can't be seen."""
+        return ()
 
     def sleep(self, level: SleepLevel) -> None:
         """Give back the device's memory until `wake`, with nothing unfinished; only where `info` says `supports_sleep`.

@@ -8,6 +8,7 @@ batches, and equal seeds equal transcripts.
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import Annotated
@@ -34,6 +35,7 @@ from localtable.engines.decode.rows import Row, build_row
 from localtable.engines.decode.token_bytes import load_vocabulary
 from localtable.engines.guides import Guides
 from localtable.engines.resuming import rest_of, whole
+from localtable.engines.step_meter import StepMeter, StepSample
 from localtable.errors import EngineError, EngineLoadError
 from localtable.loading import validate
 
@@ -72,6 +74,7 @@ class TransformersEngine(Engine):
         self._waiting: dict[str, Request] = {}
         self._batch: Batch | None = None
         self._in_batch: dict[str, Request] = {}
+        self._meter = StepMeter()
         self._info = self._describe(self._model)
 
     def submit(self, requests: Sequence[Request]) -> None:
@@ -88,7 +91,7 @@ class TransformersEngine(Engine):
                 events += self._open_batch()
                 continue
             try:
-                events += [] if self._batch.done else self._batch.step()
+                events += [] if self._batch.done else self._step_batch(self._batch)
             except torch.OutOfMemoryError as error:
                 raise EngineError(
                     f"{self._spec.model_id} ran out of memory on {self._spec.device}: {str(error).splitlines()[0]}",
@@ -122,6 +125,9 @@ class TransformersEngine(Engine):
     def info(self) -> EngineInfo:
         return self._info
 
+    def samples(self) -> tuple[StepSample, ...]:
+        return self._meter.take()
+
     def close(self) -> None:
         import torch
 
@@ -138,6 +144,12 @@ class TransformersEngine(Engine):
         if self._model is None:
             raise EngineError(f"the engine of {self._spec.model_id} is closed", hint="Load it anew.")
         return self._model
+
+    def _step_batch(self, batch: Batch) -> list[Event]:
+        began = time.perf_counter()
+        events = batch.step()
+        self._meter.add(time.perf_counter() - began, batch.decoded_rows, batch.prefilled_tokens)
+        return events
 
     def _open_batch(self) -> list[Event]:
         """Take as many waiting requests as fit, in their order; what can't be served comes back at once."""

@@ -30,6 +30,7 @@ from localtable.engines.base import (
     Tokens,
 )
 from localtable.engines.resuming import rest_of, whole
+from localtable.engines.step_meter import StepSample
 from localtable.engines.vllm_arguments import (
     MAX_LOGPROBS,
     engine_arguments,
@@ -41,6 +42,7 @@ from localtable.engines.vllm_grammar import Grammars
 from localtable.engines.vllm_memory import watched_memory
 from localtable.engines.vllm_sampling import find_nucleus_faster
 from localtable.engines.vllm_startup import skip_needless_work
+from localtable.engines.vllm_steps import VllmSteps
 from localtable.errors import EngineError, EngineLoadError, LocaltableError
 
 IDLE_STEP_S = 0.001
@@ -81,6 +83,7 @@ class VllmEngine(Engine):
         self._max_model_len: int = config.model_config.max_model_len
         self._vocab_size: int = config.model_config.get_vocab_size()
         self._grammars = Grammars(config.model_config)
+        self._steps = VllmSteps(self._engine)
         self._open: dict[str, _Open] = {}
         self._refused: list[Event] = []
         self._sleep_level: SleepLevel | None = None
@@ -110,10 +113,13 @@ class VllmEngine(Engine):
         events, self._refused = self._refused, []
         while self._open and not events:
             started = time.perf_counter()
-            events = [event for output in self._engine.step() for event in self._translate(output)]
+            outputs = self._engine.step()
+            seconds = time.perf_counter() - started
+            self._steps.stepped(seconds)
+            events = [event for output in outputs for event in self._translate(output)]
             if self.interrupt():
                 break
-            if not events and self._may_be_compiling() and time.perf_counter() - started < IDLE_STEP_S:
+            if not events and self._may_be_compiling() and seconds < IDLE_STEP_S:
                 time.sleep(IDLE_STEP_S)
         return events
 
@@ -155,6 +161,9 @@ class VllmEngine(Engine):
             activation_bytes=self._memory.activation_bytes,
             graph_bytes=self._memory.graph_bytes,
         )
+
+    def samples(self) -> tuple[StepSample, ...]:
+        return self._steps.take()
 
     @property
     def _supports_sleep(self) -> bool:

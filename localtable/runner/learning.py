@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from localtable.engines.base import EngineInfo
@@ -10,8 +9,8 @@ from localtable.scheduler.calibration import Calibration
 from localtable.scheduler.devices import Machine
 from localtable.scheduler.memory import Observation, observe
 from localtable.scheduler.seating import Seated
+from localtable.scheduler.step_times import StepTimes
 from localtable.scheduler.timeline import Interval
-from localtable.store import Store
 
 LEAST_S = 5.0
 """Of generating, below which a speed says little."""
@@ -38,7 +37,6 @@ class Learning:
         self._loaded: set[str] = set()
         self._slept: set[str] = set()
         """Since they were loaded."""
-        self._generating: defaultdict[str, float] = defaultdict(float)
 
     def loaded(self, model_id: str, info: EngineInfo) -> None:
         """An engine is ready, loaded or woken."""
@@ -48,11 +46,9 @@ class Learning:
     def spent(self, intervals: Sequence[Interval]) -> None:
         """Engines did something for a while."""
         for interval in intervals:
-            if interval.phase == "generate":
-                self._generating[interval.model_id] += interval.seconds
-            elif interval.phase == "sleep":
+            if interval.phase == "sleep":
                 self._slept_once(interval)
-            else:
+            elif interval.phase != "generate":
                 self._arrivals[interval.model_id] = interval
         for model_id in self._ready & self._arrivals.keys():
             self._ready.discard(model_id)
@@ -84,33 +80,17 @@ class Learning:
         seat = self._seated.get(model_id)
         return seat is not None and seat.swap == "sleep_1"
 
-    def ended(self, store: Store) -> None:
-        """The session is over: what its engines generated, and how long they took, say how fast they are.
+    def ended(self, step_times: Mapping[str, StepTimes]) -> None:
+        """The session is over: what steps have shown of its engines' speeds.
 
-        One time for prompts and decoding together can't tell the two apart, so the formulas' share of each is kept and
-        both are scaled alike. How many rows ran at once is Little's law: the requests' seconds over the engine's.
+        Args:
+            step_times: By model id.
         """
-        rows = store.query(
-            # Ballots that are asked once more are all prompt, and would say of decoding what prefilling took.
-            "SELECT model, sum(prompt_tokens - cached_tokens), sum(completion_tokens), sum(generations.seconds)"
-            " FROM generations JOIN sessions ON sessions.id = session"
-            " WHERE session = ? AND kind = 'run' AND origin IS NULL GROUP BY model",
-            store.session,
-        )
-        for model_id, prompt, completion, at_work in list(rows):
-            seconds, seat = self._generating[model_id], self._seated.get(model_id)
-            if seat is None or seconds < LEAST_S or not completion:
-                continue
-            num_rows = min(max(round((at_work or 0.0) / seconds), 1), seat.wish.max_num_seqs)
-            context = seat.wish.max_model_len / 2
-            prefill, decode = seat.speed.prefill_s(1), seat.speed.decode_s(num_rows, context)
-            scale = seconds / (prompt * prefill + completion * decode)
-            self._remember(
-                model_id,
-                Observation(
-                    prefill_tokens_per_s=1 / (prefill * scale), decode_tokens_per_s={num_rows: 1 / (decode * scale)}
-                ),
-            )
+        for model_id, seen in step_times.items():
+            seat = self._seated.get(model_id)
+            speed = seen.fit(seat.speed) if seat is not None and seen.seconds >= LEAST_S else None
+            if speed is not None:
+                self._remember(model_id, Observation(speed=speed))
 
     def _remember(self, model_id: str, seen: Observation) -> None:
         seat = self._seated.get(model_id)

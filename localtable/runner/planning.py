@@ -1,37 +1,47 @@
-"""What a panel asks of a machine, told without tokenizers or weights: the wishes and the workload of a plan.
+"""What a panel asks of a machine, before anything runs: the wishes and the workload of a plan.
 
-Words are counted in bytes, at four to a token, so that a plan can be made for models that are not here. A run reckons
-with its real prompts.
+Where a model is here its tokenizer counts, as in a run. Of others words are counted in bytes, at four to a token, so
+that a plan can be made for them, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain, compress
+from pathlib import Path
 
 from localtable.errors import ConfigError
-from localtable.prompts import ByteTokenizer, PromptTokenizer, load_wording
+from localtable.prompts import ByteTokenizer, HfTokenizer, PromptTokenizer, load_wording
 from localtable.prompts.render import BYTES_PER_TOKEN, RETOKENIZED
 from localtable.protocol import cards_of, peers_read
-from localtable.runner.models import Model, build_models, seat_conditions
-from localtable.runner.placements import wish_for
+from localtable.runner.models import Model, build_models, longest_turns, seat_conditions
+from localtable.runner.placements import BLOCK_TOKENS, wish_for
+from localtable.runner.rehearsal import rehearse, typical
 from localtable.runner.repeated import Repeated, repeated_turns
 from localtable.runner.sweeps import SweepPlan
 from localtable.scheduler.devices import Machine
+from localtable.scheduler.memory.settings import GPU_BLOCK_TOKENS
 from localtable.scheduler.plan import SHORTEST, Workload
 from localtable.scheduler.seating import Wish
 from localtable.types import Card, Panel, Participant, Question, Seat, ShownTurn
+from localtable.weights import WeightStore
 
 USUAL_QUESTION = Question("usual", "x" * 600, ("x" * 40,) * 4)
 """Where no suite is named: 150 tokens, with four options of ten."""
 BALLOT_TOKENS = 100
-"""A ballot's turn and its label: 92 were measured (docs/benchmarks.md)."""
+"""A ballot's turn and its label, at most: 92 were measured (docs/benchmarks.md)."""
 PEER_TOKENS = 16
 """Name, vote and marks of a turn that is shown."""
 
 
 def plan_inputs(
-    panel: Panel, machine: Machine, kind: str, questions: Sequence[Question], number: int
+    panel: Panel,
+    machine: Machine,
+    kind: str,
+    questions: Sequence[Question],
+    number: int,
+    tokenizers: Mapping[str, PromptTokenizer] | None = None,
 ) -> tuple[list[Wish], list[Workload]]:
     """A panel as the planner sees it.
 
@@ -39,22 +49,29 @@ def plan_inputs(
         panel: Who sits there.
         machine: What it is planned for.
         kind: Of the engines.
-        questions: Whose longest one is reckoned with; empty: a usual one.
+        questions: The longest one says what has to fit, one of the middle length how much is read; empty: a usual one.
         number: How many questions there are.
+        tokenizers: By card id, of models that are here.
 
     Returns:
         A wish for each model, and what they do; models at endpoints take nothing here, and are left out.
 
     Raises:
         ConfigError: All models are at endpoints.
+        PlacementError: A turn of a model that is here is longer than its context.
     """
     wording = load_wording(panel.prompts)
-    models = build_models(panel, _tokenizers(panel.cards), wording, real_templates=False)
-    return _inputs([models], [()], machine, kind, questions, number)
+    models = build_models(panel, _tokenizers(panel.cards, tokenizers), wording, real_templates=False)
+    return _inputs([models], [()], [False], machine, kind, questions, number)
 
 
 def sweep_inputs(
-    plan: SweepPlan, machine: Machine, kind: str, questions: Sequence[Question], number: int
+    plan: SweepPlan,
+    machine: Machine,
+    kind: str,
+    questions: Sequence[Question],
+    number: int,
+    tokenizers: Mapping[str, PromptTokenizer] | None = None,
 ) -> tuple[list[Wish], list[Workload]]:
     """A sweep as the planner sees it: every condition, and which of its turns another one has said already.
 
@@ -62,32 +79,52 @@ def sweep_inputs(
         plan: The sweep's.
         machine: What it is planned for.
         kind: Of the engines.
-        questions: At least one; the longest one is reckoned with.
+        questions: At least one, reckoned with likewise.
         number: Debates of each condition.
+        tokenizers: By card id, of models that are here.
 
     Raises:
         ConfigError: A confederate has no vote on one of the first questions.
+        PlacementError: As `plan_inputs`.
     """
     cards = cards_of(plan.conditions.values())
-    sitting = seat_conditions(plan.conditions, _tokenizers(cards), plan.wordings, real_templates=False)
+    sitting = seat_conditions(plan.conditions, _tokenizers(cards, tokenizers), plan.wordings, real_templates=False)
     repeated = repeated_turns(plan, questions[:2])
-    return _inputs(list(sitting.values()), [repeated[number] for number in sitting], machine, kind, questions, number)
+    again, noises = [repeated[n] for n in sitting], [plan.conditions[n].noise for n in sitting]
+    return _inputs(list(sitting.values()), again, noises, machine, kind, questions, number)
 
 
-def _tokenizers(cards: Iterable[Card]) -> dict[str, PromptTokenizer]:
-    return {card.id: ByteTokenizer() for card in cards}
+def tokenizers_here(cards: Iterable[Card], home: Path) -> dict[str, PromptTokenizer]:
+    """By card id the tokenizers of those models that are fetched.
+
+    Args:
+        cards: Of the models.
+        home: Holds the weights.
+
+    Raises:
+        PrerequisiteError: One can't be read.
+    """
+    store = WeightStore(home / "weights")
+    files = ((card.id, store.find(card)) for card in cards)
+    return {card_id: HfTokenizer(found.folder) for card_id, found in files if found is not None}
+
+
+def _tokenizers(cards: Iterable[Card], known: Mapping[str, PromptTokenizer] | None) -> dict[str, PromptTokenizer]:
+    return {card.id: (known or {}).get(card.id) or ByteTokenizer() for card in cards}
 
 
 def _inputs(
     sitting: Sequence[Mapping[str, Model]],
     repeated: Sequence[Repeated],
+    noises: Sequence[bool],
     machine: Machine,
     kind: str,
     questions: Sequence[Question],
     number: int,
 ) -> tuple[list[Wish], list[Workload]]:
-    """Of conditions with their models, and their turns that others have said."""
-    question = max(questions, key=lambda q: len(q.question) + sum(map(len, q.options)), default=USUAL_QUESTION)
+    """Of conditions with their models, their turns that others have said, and whether peers' words are noise."""
+    asked = questions or [USUAL_QUESTION]
+    question = max(asked, key=lambda q: len(q.question) + sum(map(len, q.options)))
     lengths: dict[str, int] = {}
     seen: dict[str, Model] = {}
     here = [{card_id: model for card_id, model in models.items() if not model.at_endpoint} for models in sitting]
@@ -96,17 +133,22 @@ def _inputs(
             "every model is spoken to at an endpoint: there is nothing to plan here",
             hint="Hold the debate or the suite: nothing has to be loaded for it.",
         )
-    for models in here:
-        for card_id, model in models.items():
-            lengths[card_id] = max(lengths.get(card_id, 0), _longest(model, question))
-            seen.setdefault(card_id, model)
+    exact = longest_turns([{i: model for i, model in models.items() if _counts(model)} for models in here], asked)
+    for card_id, model in chain.from_iterable(models.items() for models in here):
+        lengths[card_id] = max(lengths.get(card_id, 0), exact.get(card_id) or _longest(model, question))
+        seen.setdefault(card_id, model)
     wishes = [wish_for(kind, model, lengths[card_id], machine, suite=True) for card_id, model in seen.items()]
     workloads = [
-        replace(_workload(models, question, number), repeated=again)
-        for models, again in zip(here, repeated, strict=True)
+        replace(_workload(models, asked, number, kind, machine, noise=noise), repeated=again)
+        for models, again, noise in zip(here, repeated, noises, strict=True)
         if models
     ]
     return wishes, workloads
+
+
+def _counts(model: Model) -> bool:
+    """Whether its tokens can be counted."""
+    return not isinstance(model.renderer.tokenizer, ByteTokenizer)
 
 
 def _longest(model: Model, question: Question) -> int:
@@ -137,18 +179,35 @@ def _most_said(seat: Participant) -> int:
     return seat.sampling.max_tokens if isinstance(seat, Seat) else len(seat.statement.encode()) // BYTES_PER_TOKEN
 
 
-def _workload(models: Mapping[str, Model], question: Question, number: int) -> Workload:
+def _workload(
+    models: Mapping[str, Model], questions: Sequence[Question], number: int, kind: str, machine: Machine, *, noise: bool
+) -> Workload:
     model = next(iter(models.values()))
     panel = model.panel
-    seats, seen = tuple(seat for seat in panel.model_seats if seat.card.endpoint is None), panel.visibility
+    seats = tuple(seat for seat in panel.model_seats if seat.card.endpoint is None)
     said = tuple(seat.sampling.max_tokens + (seat.thinking.max_tokens if seat.thinking.on else 0) for seat in seats)
     least = tuple(
         max(1, seat.sampling.min_tokens, int(SHORTEST * bound)) for seat, bound in zip(seats, said, strict=True)
     )
-    # Seats of one model share what all seats read; each has its own words and its ballot.
-    sharing = len(seats) / len(models)
-    all_alike = seen == replace(seen, reads="everyone", votes="shown", statements="shown", order="fixed")
-    first = _words(model, question, seats[0], later=False) / sharing
-    later = (_words(model, question, seats[0], later=True) + _shown(panel, seats[0])) / (sharing if all_alike else 1)
-    prompts = [int(first if number == 0 else later) + BALLOT_TOKENS for number in range(panel.rounds)]
-    return Workload(tuple(seat.card.id for seat in seats), panel.rounds, number, said, least, tuple(prompts))
+    played = rehearse(
+        panel,
+        model.renderer.wording,
+        typical(questions),
+        _tokenizers(panel.cards, {card_id: other.renderer.tokenizer for card_id, other in models.items()}),
+        block_tokens=_block_tokens(kind, machine),
+        said=(SHORTEST + 1) / 2,
+        noise=noise,
+    )
+    here = [seat.card.endpoint is None for seat in panel.model_seats]
+    kept, anew = (
+        tuple(tuple(getattr(reading, name) for reading in compress(row, here)) for row in played)
+        for name in ("kept", "anew")
+    )
+    return Workload(tuple(seat.card.id for seat in seats), panel.rounds, number, said, least, kept, anew)
+
+
+def _block_tokens(kind: str, machine: Machine) -> int:
+    """Of a cache: the transformers engine finds every token again."""
+    if kind == "transformers":
+        return 1
+    return BLOCK_TOKENS if machine.kind == "cpu" else GPU_BLOCK_TOKENS

@@ -25,7 +25,7 @@ Repeated = tuple[tuple[bool, ...], ...]
 """By round and seat of those whose model is loaded here."""
 
 UNBOUNDED = 2**40
-"""Tokens of context: what doesn't fit is the plan's to say, not this rehearsal's, whose tokens are bytes."""
+"""Tokens of context: what doesn't fit is the plan's to say, not a rehearsal's, whose tokens are bytes."""
 
 
 def repeated_turns(plan: SweepPlan, questions: Sequence[Question]) -> dict[int, Repeated]:

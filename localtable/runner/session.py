@@ -124,7 +124,7 @@ class Session(Generic[Done]):
         self._store.commit()
         self._learning.spent(over)
         if ended:
-            self._learning.ended(self._store)
+            self._learning.ended({model_id: slot.step_times for model_id, slot in self._pool.slots.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,7 +334,11 @@ def open_work(
 
         work = begin(Engines(pool, seating.sitting, seating.moderators, key_of, tell))
         session = Session(store, work, pool, facts, learning)
-        yield session
+        try:
+            yield session
+        finally:
+            # The pool knows which engines may be killed: asked to end, each takes two seconds (docs/benchmarks.md).
+            pool.close()
 
 
 def read_tokenizers(cards: Iterable[Card], files: Mapping[str, ModelFiles]) -> dict[str, PromptTokenizer]:

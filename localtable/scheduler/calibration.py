@@ -19,18 +19,18 @@ from localtable.errors import LocaltableError
 from localtable.scheduler.devices import Device
 from localtable.scheduler.memory.observation import Observation
 from localtable.scheduler.memory.settings import EngineSettings
+from localtable.scheduler.simulate.instance import Speed
 from localtable.types import Card
 from localtable.whole_file import write_text
 
-FORMAT = 1
-"""Of the files; others are ignored."""
+FORMAT = 2
+"""Of the files; those of other versions are left aside without a word."""
 FOLDER = "calibration"
 DIGITS = 12
 """Of the key's hash, in a file's name."""
 LENGTHS = ("max_model_len", "max_num_seqs", "max_num_batched_tokens", "block_size")
 """Settings that change from panel to panel, and with them neither weights nor speed."""
 MOST_BYTES = 1 << 50
-MOST_RATE = 1e9
 MOST_SECONDS = 1e6
 
 
@@ -134,27 +134,30 @@ def _read(path: Path) -> _Found | None:
         return None
 
 
-def _parse(data: Any) -> _Found:
-    if data["format"] != FORMAT:
-        raise ValueError(f"it has the format {data['format']!r}, not {FORMAT}")
+def _parse(data: Any) -> _Found | None:
+    version = data["format"]
+    if version != FORMAT:
+        if not isinstance(version, int):
+            raise ValueError(f"its format is {version!r}")
+        return None
     key, figures = dict(data["key"]), dict(data["observation"])
     dict(key["settings"])
-    decode = figures.pop("decode_tokens_per_s", None)
+    speed = figures.pop("speed", None)
     unknown = figures.keys() - {field.name for field in fields(Observation)}
     if unknown:
         raise ValueError(f"it has the unknown figure {sorted(unknown)[0]}")
     for name, value in figures.items():
         if value is not None:
             figures[name] = _checked(name, value)
-    if decode is not None:
-        decode = {int(rows): _checked("decode_tokens_per_s", rate) for rows, rate in decode.items()}
-    return _Found(key, Observation(**figures, decode_tokens_per_s=decode))
+    if speed is not None:
+        speed = Speed(**{name: _checked(name, value) for name, value in speed.items()})
+    return _Found(key, Observation(**figures, speed=speed))
 
 
 def _checked(name: str, value: Any) -> Any:
     """A figure of the right type and within reason, so that no plan is built on a damaged one."""
     whole = name.endswith(("_bytes", "_tokens"))
-    most = MOST_BYTES if whole else MOST_RATE if name.endswith("per_s") else MOST_SECONDS
+    most = MOST_BYTES if whole else MOST_SECONDS
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not 0 <= value <= most:
         raise ValueError(f"{name} is {value!r}")
     return value

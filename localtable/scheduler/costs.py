@@ -6,7 +6,7 @@ machine (`calibration.py`) goes before them, figure by figure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from localtable.scheduler.devices import Device
@@ -15,6 +15,7 @@ from localtable.scheduler.memory.kv import kv_shape
 from localtable.scheduler.memory.observation import Observation
 from localtable.scheduler.memory.settings import EngineSettings
 from localtable.scheduler.memory.weights import rank_weights_bytes
+from localtable.scheduler.simulate.instance import Speed
 from localtable.types import Card
 
 DISK_BYTES_S = 2e9
@@ -84,8 +85,8 @@ class SwapCosts:
 
 
 @dataclass(frozen=True, slots=True)
-class Speed:
-    """How fast a loaded engine works: a roofline of reading and of arithmetic."""
+class Roofline:
+    """How fast a loaded engine can be: bound by reading or by arithmetic."""
 
     weights_bytes: float
     """Read on one device in a step of many rows; all experts."""
@@ -100,13 +101,11 @@ class Speed:
     prompt_flops_s: float
     """The same with thousands of tokens at once."""
     step_s: float
-    correction_prefill: float = 1.0
-    """Measured ÷ computed seconds."""
-    correction_decode: float = 1.0
 
-    def prefill_s(self, tokens: int) -> float:
-        """Seconds for prompt tokens, many at once."""
-        return tokens * self.flops_per_token / self.prompt_flops_s * self.correction_prefill
+    @property
+    def prefill_s(self) -> float:
+        """Seconds for a prompt token, of many at once."""
+        return self.flops_per_token / self.prompt_flops_s
 
     def step_seconds(self, rows: int, context_tokens: float) -> float:
         """Seconds for one decode step of `rows` sequences with so many tokens behind each on average."""
@@ -114,11 +113,13 @@ class Speed:
         read = self.shared_bytes + (self.weights_bytes - self.shared_bytes) * touched
         read += rows * context_tokens * self.kv_bytes_per_token
         arithmetic = rows * self.flops_per_token / self.flops_s
-        return (max(read / self.memory_bytes_s, arithmetic) + self.step_s) * self.correction_decode
+        return max(read / self.memory_bytes_s, arithmetic) + self.step_s
 
-    def decode_s(self, rows: int, context_tokens: float) -> float:
-        """Seconds per generated token of all rows together."""
-        return self.step_seconds(rows, context_tokens) / rows
+    def linear(self, rows: int, context_tokens: float) -> Speed:
+        """The line through one row and so many."""
+        one, many = self.step_seconds(1, context_tokens), self.step_seconds(rows, context_tokens)
+        row_s = (many - one) / (rows - 1) if rows > 1 else 0.0
+        return Speed(one - row_s, row_s, self.prefill_s)
 
 
 def swap_costs(card: Card, settings: EngineSettings, device: Device, observed: Observation | None = None) -> SwapCosts:
@@ -155,14 +156,30 @@ def swap_costs(card: Card, settings: EngineSettings, device: Device, observed: O
     )
 
 
-def speed(card: Card, settings: EngineSettings, device: Device, observed: Observation | None = None) -> Speed:
-    """How fast a loaded engine works.
+def speed(
+    card: Card, settings: EngineSettings, device: Device, rows: int, observed: Observation | None = None
+) -> Speed:
+    """How fast a loaded engine works: as its steps were measured, or as the roofline says.
 
     Args:
         card: The model.
         settings: How it is started.
         device: One of those that it sits on.
-        observed: Rates that were measured of such an engine; they scale the formulas.
+        rows: Turns that it works on at once, at most; each with half the longest context behind it.
+        observed: What was measured of such an engine.
+    """
+    if observed is not None and observed.speed is not None:
+        return observed.speed
+    return roofline(card, settings, device).linear(rows, settings.max_model_len / 2)
+
+
+def roofline(card: Card, settings: EngineSettings, device: Device) -> Roofline:
+    """What a device's bandwidth and arithmetic allow.
+
+    Args:
+        card: The model.
+        settings: How it is started.
+        device: One of those that it sits on.
     """
     count = settings.tensor_parallel_size
     own = rank_weights_bytes(card, settings.dtype, count)
@@ -182,7 +199,7 @@ def speed(card: Card, settings: EngineSettings, device: Device, observed: Observ
             cores * rate for rate in (CPU_CORE_BYTES_S, CPU_CORE_FLOPS, CPU_CORE_PROMPT_FLOPS)
         )
         step = CPU_STEP_S
-    computed = Speed(
+    return Roofline(
         weights_bytes=own,
         shared_bytes=own * min(1.0, max(0.0, shared)),
         row_share=row_share,
@@ -193,18 +210,6 @@ def speed(card: Card, settings: EngineSettings, device: Device, observed: Observ
         prompt_flops_s=prompt_flops,
         step_s=step,
     )
-    return computed if observed is None else _corrected(computed, observed, settings)
-
-
-def _corrected(computed: Speed, observed: Observation, settings: EngineSettings) -> Speed:
-    prefill = decode = 1.0
-    if observed.prefill_tokens_per_s:
-        prefill = 1 / (observed.prefill_tokens_per_s * computed.prefill_s(1))
-    rates = {rows: rate for rows, rate in (observed.decode_tokens_per_s or {}).items() if rows > 0 and rate > 0}
-    if rates:
-        rows = max(rates)
-        decode = 1 / (rates[rows] * computed.decode_s(rows, settings.max_model_len / 2))
-    return replace(computed, correction_prefill=prefill, correction_decode=decode)
 
 
 def _first(observed: float | None, computed: float) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from localtable.engines.base import EngineInfo, EngineSpec, Event, Request, SleepLevel
+from localtable.engines.step_meter import StepSample
 from localtable.errors import LocaltableError
 
 
@@ -81,6 +82,8 @@ class Events:
     events: Sequence[Event]
     at: float
     """When the step ended, on `time.monotonic`, which all processes of a machine share."""
+    samples: tuple[StepSample, ...] = ()
+    """What steps took, since this was told last."""
 
 
 @dataclass(frozen=True, slots=True)

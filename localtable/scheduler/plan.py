@@ -7,7 +7,7 @@ estimated: how long statements are, and how fast a machine is on which nothing h
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from localtable.scheduler.calibration import Calibration
 from localtable.scheduler.devices import GIB, Device, Machine
 from localtable.scheduler.seating import Seated, Wish, seat_all
 from localtable.scheduler.simulate.bounds import lower_bound
-from localtable.scheduler.simulate.instance import Instance, Model, Sleep, Speed, Turn
+from localtable.scheduler.simulate.instance import Instance, Model, Sleep, Turn
 from localtable.scheduler.simulate.result import Result
 from localtable.scheduler.simulate.simulation import simulate
 
@@ -49,8 +49,10 @@ class Workload:
     """The bound of each seat's statement, thinking included."""
     least_tokens: tuple[int, ...]
     """The shortest that each seat's statement is reckoned with."""
-    prompt_tokens: tuple[int, ...]
-    """By round: of a statement's prompt, a ballot's included, that no cache holds."""
+    prompt_tokens: tuple[tuple[int, ...], ...]
+    """By round and seat: of all prompts of a turn, that no cache holds."""
+    anew_tokens: tuple[tuple[int, ...], ...]
+    """The same where the model was put away after the round before, and its cache is lost."""
     repeated: tuple[tuple[bool, ...], ...] = ()
     """By round and seat: whether another workload's debate on the question gets the same answer to the same request;
     empty: no turn does."""
@@ -240,7 +242,7 @@ def _predict(seated: dict[str, Seated], workloads: tuple[Workload, ...], machine
     swapping = max(sum(s for name, s in parts.items() if name not in ("generate", "idle")) for parts in result.seconds)
     more = all_questions / questions
     predicted = swapping + (result.makespan_s - swapping) * more
-    measured = all(seat.observed and seat.observed.decode_tokens_per_s for seat in seated.values())
+    measured = all(seat.observed and seat.observed.speed for seat in seated.values())
     spread = MEASURED if measured else UNCERTAIN
     return Plan(
         machine,
@@ -263,31 +265,30 @@ def _instance(seated: dict[str, Seated], workloads: Sequence[Workload], machine:
         models=tuple(_model(model_id, seat) for model_id, seat in seated.items()),
         seats=panels[0] if len(workloads) == 1 else tuple(numbers.values()),
         # Question by question, as a run begins them.
-        turns=tuple(_debate(workload, rng) for _ in range(questions) for workload in workloads),
+        turns=tuple(_debate(workload, seated, rng) for _ in range(questions) for workload in workloads),
         sharing="turns" if machine.kind == "cpu" else "processor",
         panels=panels * questions if len(workloads) > 1 else (),
     )
 
 
-def _debate(workload: Workload, rng: random.Random) -> tuple[tuple[Turn, ...], ...]:
-    """By round and seat. A turn that is repeated takes nothing, but needs its model as the one that is generated."""
+def _debate(workload: Workload, seated: Mapping[str, Seated], rng: random.Random) -> tuple[tuple[Turn, ...], ...]:
+    """By round and seat. A turn that is repeated takes nothing, but needs its model as the one that is generated.
+
+    Of a model that is put away between rounds every round is reckoned as begun without a cache, which some are not.
+    """
+    stays = [seated[card_id].swap == "none" for card_id in workload.seats]
     lengths = list(zip(workload.least_tokens, workload.statement_tokens, strict=True))
     repeated = workload.repeated or ((False,) * len(lengths),) * workload.rounds
-    return tuple(
-        tuple(
-            Turn(0, 0) if again else Turn(workload.prompt_tokens[number], rng.randint(least, most))
-            for again, (least, most) in zip(repeated[number], lengths, strict=True)
-        )
-        for number in range(workload.rounds)
-    )
+    rounds = []
+    for kept, anew, again in zip(workload.prompt_tokens, workload.anew_tokens, repeated, strict=True):
+        read = [kept[seat] if stays[seat] else anew[seat] for seat in range(len(lengths))]
+        said = [rng.randint(least, most) for least, most in lengths]
+        rounds.append(tuple(Turn(0, 0) if a else Turn(r, s) for a, r, s in zip(again, read, said, strict=True)))
+    return tuple(rounds)
 
 
 def _model(model_id: str, seat: Seated) -> Model:
-    costs, rows = seat.costs, _rows(seat)
-    context = seat.wish.max_model_len / 2
-    one, many = seat.speed.step_seconds(1, context), seat.speed.step_seconds(rows, context)
-    row = (many - one) / (rows - 1) if rows > 1 else 0.0
-    sleep = None
+    costs, sleep = seat.costs, None
     if seat.swap in ("sleep_1", "sleep_2"):
         first, wake = (costs.first_sleep, costs.wake_1) if seat.swap == "sleep_1" else (costs.later_sleep, costs.wake_2)
         sleep = Sleep(first, costs.later_sleep, wake + costs.warm_up, seat.bytes.asleep)
@@ -295,22 +296,13 @@ def _model(model_id: str, seat: Seated) -> Model:
         model_id,
         seat.spot.devices,
         seat.spot.total_bytes,
-        Speed(one - row, row, seat.speed.prefill_s(1)),
-        rows,
+        seat.speed,
+        seat.rows,
         costs.first_load + costs.warm_up,
         costs.later_load + costs.warm_up,
         close_s=costs.close,
         sleep=sleep,
     )
-
-
-def _rows(seat: Seated) -> int:
-    """Turns that its engine works on at once: its rows, as far as its cache holds turns of half the longest length."""
-    from localtable.scheduler.memory import kv_shape
-
-    shape = kv_shape(seat.wish.card, seat.settings)
-    held = shape.sequences(seat.spot.cache_bytes, max(seat.wish.max_model_len // 2, 1))
-    return max(1, min(seat.wish.max_num_seqs, held // seat.wish.copies))
 
 
 # ── other machines ──────────────────────────────────────────────────────────────────────────────────────────

@@ -24,6 +24,7 @@ from localtable.scheduler.devices import GIB
 from localtable.scheduler.durations import Durations
 from localtable.scheduler.messages import Changed, Died, Events, FromWorker, Ready
 from localtable.scheduler.policy import Activate, Standing, decide
+from localtable.scheduler.step_times import StepTimes
 from localtable.scheduler.timeline import Timeline
 from localtable.scheduler.worker import EngineHandle
 
@@ -163,6 +164,7 @@ class Slot:
     most_running: int = 0
     """That it has had at once since it was last without any."""
     durations: Durations = field(default_factory=Durations)
+    step_times: StepTimes = field(default_factory=StepTimes)
     since: float = 0.0
     activations: int = 0
     failed_loads: int = 0
@@ -480,6 +482,7 @@ class EnginePool:
             return [EngineLoaded(model_id, slot.info, slot.wake_s)]
         if isinstance(message, Died):
             return self._died(model_id, slot, message)
+        slot.step_times.add(message.samples)
         for event in message.events:
             if not isinstance(event, Tokens):
                 began = slot.running.pop(event.request_id, None)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from localtable.scheduler.calibration import Calibration
-from localtable.scheduler.costs import Speed, SwapCosts, speed, swap_costs
+from localtable.scheduler.costs import SwapCosts, speed, swap_costs
 from localtable.scheduler.devices import GIB, Machine
 from localtable.scheduler.layout import Demand, Spot, Way, lay_out
 from localtable.scheduler.memory import (
@@ -25,6 +25,7 @@ from localtable.scheduler.memory import (
 )
 from localtable.scheduler.memory.observation import Observation
 from localtable.scheduler.pool import Swap
+from localtable.scheduler.simulate.instance import Speed
 from localtable.types import Card
 
 LARGE_DEVICE_BYTES = 70 * GIB
@@ -65,6 +66,9 @@ class Seated:
     settings: EngineSettings
     bytes: EngineBytes
     costs: SwapCosts
+    rows: int
+    """Turns that it works on at once: those that were wished for, as far as its cache holds turns of half the longest
+    length."""
     speed: Speed
     swap: Swap
     observed: Observation | None
@@ -78,8 +82,7 @@ class Seated:
 
     def turn_s(self, tokens: int) -> float:
         """Seconds of its engine's time for a turn of so many generated tokens behind a prompt of half its context."""
-        rows, context = self.wish.max_num_seqs, self.wish.max_model_len / 2
-        return self.speed.prefill_s(int(context)) + tokens * self.speed.decode_s(rows, context)
+        return self.speed.prefill_s * self.wish.max_model_len / 2 + tokens * self.speed.decode_s(self.rows)
 
 
 def seat_all(
@@ -118,17 +121,24 @@ def seat_all(
                 level = choose_sleep_level(taken, ram)
                 ram -= taken.host_asleep if level == 1 else 0
                 swap = "sleep_1" if level == 1 else "sleep_2"
+        rows = _rows(wish, settings, spot)
         seated[wish.card.id] = Seated(
             wish,
             spot,
             settings,
             taken,
             swap_costs(wish.card, settings, device, observed),
-            speed(wish.card, settings, device, observed),
+            rows,
+            speed(wish.card, settings, device, rows, observed),
             swap,
             observed,
         )
     return seated
+
+
+def _rows(wish: Wish, settings: EngineSettings, spot: Spot) -> int:
+    held = kv_shape(wish.card, settings).sequences(spot.cache_bytes, max(wish.max_model_len // 2, 1))
+    return max(1, min(wish.max_num_seqs, held // wish.copies))
 
 
 def _ways(

@@ -134,7 +134,7 @@ def _serve(pipe: Connection, inbox: _Inbox, engine: Engine) -> None:
         events = engine.step()
         unfinished.difference_update(e.request_id for e in events if not isinstance(e, Tokens))
         if events:
-            pipe.send(Events(events, time.monotonic()))
+            pipe.send(Events(events, time.monotonic(), engine.samples()))
 
 
 def _change(engine: Engine, message: Sleep | Wake) -> Changed:

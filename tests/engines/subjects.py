@@ -10,6 +10,7 @@ from typing import Any
 
 from localtable import scripted_vocabulary
 from localtable.engines.base import Constraint, Engine, EngineInfo, EngineSpec, Event, Preempted, Request, Tokens
+from localtable.engines.step_meter import StepSample
 from localtable.scheduler.worker import Died, EngineHandle, Events, Ready
 from localtable.types import Sampling
 
@@ -26,6 +27,7 @@ class ProcessEngine(Engine):
         self._unfinished: set[str] = set()
         self._early: list[Event] = []
         """What came while something else was waited for."""
+        self._samples: tuple[StepSample, ...] = ()
         self._info = self._wait_until_ready()
 
     def submit(self, requests: Sequence[Request]) -> None:
@@ -67,6 +69,10 @@ class ProcessEngine(Engine):
     def info(self) -> EngineInfo:
         return self._info
 
+    def samples(self) -> tuple[StepSample, ...]:
+        samples, self._samples = self._samples, ()
+        return samples
+
     def close(self) -> None:
         self._handle.close()
 
@@ -85,6 +91,7 @@ class ProcessEngine(Engine):
                 raise message.error
             assert isinstance(message, Events)
             events += message.events
+            self._samples += message.samples
         return events
 
 

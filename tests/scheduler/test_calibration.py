@@ -16,6 +16,7 @@ from localtable.engines.base import EngineInfo
 from localtable.scheduler.calibration import FOLDER, Calibration
 from localtable.scheduler.devices import GIB, Device
 from localtable.scheduler.memory import EngineSettings, Observation, kv_shape, observe
+from localtable.scheduler.simulate.instance import Speed
 
 CARD = make_card()
 SETTINGS = EngineSettings(4096, 8)
@@ -26,7 +27,7 @@ SEEN = Observation(
     kv_block_tokens=16,
     activations_bytes=30,
     first_load_s=4.5,
-    decode_tokens_per_s={1: 20.0, 16: 200.0},
+    speed=Speed(0.05, 0.005, 0.001),
 )
 
 
@@ -48,12 +49,9 @@ def test_what_was_seen_is_found_again(calibration: Calibration) -> None:
 
 def test_newer_figures_replace_older_ones_and_the_others_stay(calibration: Calibration, tmp_path: Path) -> None:
     calibration.remember(CARD, SETTINGS, DEVICE, SEEN)
-    calibration.remember(
-        CARD, SETTINGS, DEVICE, Observation(weights_bytes=11, wake_1_s=0.2, decode_tokens_per_s={16: 250.0})
-    )
-    assert calibration.find(CARD, SETTINGS, DEVICE) == replace(
-        SEEN, weights_bytes=11, wake_1_s=0.2, decode_tokens_per_s={1: 20.0, 16: 250.0}
-    )
+    faster = Speed(0.04, 0.006, 0.001)
+    calibration.remember(CARD, SETTINGS, DEVICE, Observation(weights_bytes=11, wake_1_s=0.2, speed=faster))
+    assert calibration.find(CARD, SETTINGS, DEVICE) == replace(SEEN, weights_bytes=11, wake_1_s=0.2, speed=faster)
     file_of(tmp_path)
 
 
@@ -103,9 +101,10 @@ def damaged(calibration: Calibration) -> Observation | None:
         "null",
         "1",
         "{}",
+        '{"format": "2"}',
         '{"format": 2}',
-        '{"format": 1, "key": null, "observation": {}}',
-        '{"format": 1, "key": {}, "observation": {}}',
+        '{"format": 2, "key": null, "observation": {}}',
+        '{"format": 2, "key": {}, "observation": {}}',
         "[" * 10_000,
         "\x00\xff",
     ],
@@ -131,10 +130,13 @@ def test_a_damaged_file_is_warned_of_ignored_and_written_anew(
         ("first_load_s", -0.1),
         ("first_load_s", 1e300),
         ("first_load_s", float("nan")),
-        ("decode_tokens_per_s", {"one": 1.0}),
-        ("decode_tokens_per_s", {"1": -1.0}),
-        ("decode_tokens_per_s", [1.0]),
+        ("speed", {"step_s": 0.1, "row_s": -0.1, "prefill_s": 0.1}),
+        ("speed", {"step_s": 0.1, "row_s": 0.1, "prefill_s": "0.1"}),
+        ("speed", {"step_s": 0.1, "row_s": 0.1}),
+        ("speed", {"step_s": 0.1, "row_s": 0.1, "prefill_s": 0.1, "rows": 1}),
+        ("speed", [1.0]),
         ("speed", 1.0),
+        ("decode_tokens_per_s", 1.0),
     ],
 )
 def test_a_figure_that_can_not_be_is_not_planned_with(
@@ -160,6 +162,17 @@ def test_nothing_partial_is_left_behind(calibration: Calibration, tmp_path: Path
     assert list((tmp_path / FOLDER).iterdir()) == [file_of(tmp_path)]
 
 
+@pytest.mark.parametrize("version", [1, 3])
+def test_a_file_of_another_version_is_left_aside_without_a_word(
+    calibration: Calibration, tmp_path: Path, version: int
+) -> None:
+    calibration.remember(CARD, SETTINGS, DEVICE, SEEN)
+    file_of(tmp_path).write_text(json.dumps({"format": version, "observation": {"decode_tokens_per_s": {"1": 20.0}}}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert calibration.find(CARD, SETTINGS, DEVICE) is None
+
+
 @given(st.binary(max_size=60))
 def test_no_file_breaks_a_plan(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     home = tmp_path_factory.mktemp("home")
@@ -172,11 +185,8 @@ def test_no_file_breaks_a_plan(tmp_path_factory: pytest.TempPathFactory, content
 
 
 def test_every_figure_comes_back(calibration: Calibration) -> None:
-    values = {
-        field.name: {4: 1.5} if field.name == "decode_tokens_per_s" else 3 if "bytes" in field.name else 2
-        for field in fields(Observation)
-    }
-    whole = Observation(**values)  # type: ignore[arg-type]
+    values = {field.name: 3 if "bytes" in field.name else 2 for field in fields(Observation)}
+    whole = Observation(**values | {"speed": Speed(0.1, 0.2, 0.3)})  # type: ignore[arg-type]
     calibration.remember(CARD, SETTINGS, DEVICE, whole)
     assert calibration.find(CARD, SETTINGS, DEVICE) == whole
 

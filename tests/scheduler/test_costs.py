@@ -7,15 +7,22 @@ from dataclasses import replace
 import pytest
 
 from localtable.config import load_card
-from localtable.scheduler.costs import SwapCosts, speed, swap_costs
+from localtable.scheduler.costs import SwapCosts, roofline, speed, swap_costs
 from localtable.scheduler.devices import GIB, Device
 from localtable.scheduler.gpu_table import GPUS
 from localtable.scheduler.gpus import parse_gpus
 from localtable.scheduler.memory import EngineSettings, Observation, cpu_settings
+from localtable.scheduler.simulate.instance import Speed
+from localtable.types import Card
 
 SETTINGS = EngineSettings(4096, 64)
 A100 = parse_gpus("a100-80gb").devices[0]
 CPU = Device("cpu", "x86_64", 24 * GIB, 20 * GIB, cores=2)
+
+
+def full_speed(card: Card, settings: EngineSettings, device: Device, observed: Observation | None = None) -> Speed:
+    """With all rows taken."""
+    return speed(card, settings, device, settings.max_num_seqs, observed)
 
 
 def test_a_swap_of_a_30b_is_what_vllm_measured_on_an_a100() -> None:
@@ -71,21 +78,21 @@ def test_what_was_measured_goes_first() -> None:
 
 
 def test_one_row_alone_is_bound_by_reading_the_weights() -> None:
-    work = speed(load_card("qwen3-8b"), SETTINGS, A100)
+    work = roofline(load_card("qwen3-8b"), SETTINGS, A100)
     assert work.step_seconds(1, 0) > 2 * 8.19e9 / 2039e9, "not faster than the memory"
     assert work.step_seconds(1, 0) < 3 * 2 * 8.19e9 / 2039e9
 
 
 def test_many_rows_share_the_reading_and_longer_contexts_read_more() -> None:
-    work = speed(load_card("qwen3-8b"), SETTINGS, A100)
-    assert work.decode_s(64, 1000) < work.decode_s(1, 1000) / 20
+    work = roofline(load_card("qwen3-8b"), SETTINGS, A100)
+    assert work.step_seconds(64, 1000) / 64 < work.step_seconds(1, 1000) / 20
     assert work.step_seconds(64, 8000) > 1.5 * work.step_seconds(64, 1000)
-    assert work.prefill_s(1000) < work.decode_s(1, 0) * 1000 / 10
+    assert work.prefill_s * 1000 < work.step_seconds(1, 0) * 1000 / 10
 
 
 def test_experts_are_read_as_far_as_rows_wake_them() -> None:
     card = load_card("qwen3-30b-a3b")
-    work, dense = speed(card, SETTINGS, A100), speed(load_card("qwen3-8b"), SETTINGS, A100)
+    work, dense = roofline(card, SETTINGS, A100), roofline(load_card("qwen3-8b"), SETTINGS, A100)
     assert work.step_seconds(1, 0) < dense.step_seconds(1, 0), "3B active of 30B"
     assert work.step_seconds(64, 0) > 4 * (work.step_seconds(1, 0) - work.step_s), "most experts are awake by then"
     read_alone = work.shared_bytes + (work.weights_bytes - work.shared_bytes) * work.row_share
@@ -98,20 +105,23 @@ def test_the_demo_models_on_two_cores_are_within_a_factor_of_what_was_measured()
         ("qwen2.5-coder-0.5b-instruct", 11, 57, 335),
         ("qwen2.5-coder-1.5b-instruct", 4.7, 20, 122),
     ]:
-        work = speed(load_card(card_id), cpu_settings(1024, 16), CPU)
-        assert 1 / work.decode_s(1, 100) == pytest.approx(alone, rel=0.4)
-        assert 1 / work.decode_s(16, 100) == pytest.approx(together, rel=0.4)
-        assert 1 / work.prefill_s(1) == pytest.approx(prompt, rel=0.4)
+        work = roofline(load_card(card_id), cpu_settings(1024, 16), CPU)
+        assert 1 / work.step_seconds(1, 100) == pytest.approx(alone, rel=0.4)
+        assert 16 / work.step_seconds(16, 100) == pytest.approx(together, rel=0.4)
+        assert 1 / work.prefill_s == pytest.approx(prompt, rel=0.4)
 
 
-def test_measured_rates_scale_the_formulas() -> None:
+def test_a_speed_is_the_line_through_one_row_and_all() -> None:
+    work, line = (make(load_card("qwen3-8b"), SETTINGS, A100) for make in (roofline, full_speed))
+    for rows in (1, 64):
+        assert line.decode_s(rows) == pytest.approx(work.step_seconds(rows, 2048) / rows)
+    alone = speed(load_card("qwen3-8b"), SETTINGS, A100, 1)
+    assert (alone.step_s, alone.row_s) == (work.step_seconds(1, 2048), 0.0)
+
+
+def test_a_measured_speed_is_taken_as_it_is() -> None:
+    measured = Speed(0.02, 0.001, 0.0002)
+    assert full_speed(load_card("qwen3-8b"), SETTINGS, A100, Observation(speed=measured)) == measured
+    nothing = Observation(first_load_s=3.0)
     card = load_card("qwen3-8b")
-    computed = speed(card, SETTINGS, A100)
-    seen = Observation(prefill_tokens_per_s=5000.0, decode_tokens_per_s={1: 40.0, 32: 900.0})
-    work = speed(card, SETTINGS, A100, seen)
-    assert work.prefill_s(5000) == pytest.approx(1.0)
-    assert work.decode_s(32, 2048) == pytest.approx(1 / 900)
-    assert work.decode_s(8, 2048) / computed.decode_s(8, 2048) == pytest.approx(
-        work.decode_s(32, 2048) / computed.decode_s(32, 2048)
-    )
-    assert speed(card, SETTINGS, A100, Observation(decode_tokens_per_s={0: 5.0})) == computed
+    assert full_speed(card, SETTINGS, A100, nothing) == full_speed(card, SETTINGS, A100)

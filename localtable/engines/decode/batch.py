@@ -43,6 +43,10 @@ class Batch:
         self._mask = np.zeros((0, 0), dtype=np.int64)  # [num_running, width]
         self._num_columns = 0
         """Columns of the cache that are filled."""
+        self.decoded_rows = 0
+        """Of the last step: rows that went on, those included that had ended and were still computed."""
+        self.prefilled_tokens = 0
+        """Of the last step: prompt tokens that were not kept."""
 
     @property
     def done(self) -> bool:
@@ -58,8 +62,10 @@ class Batch:
         if not self._begun:
             self._begun = True
             self._begin()
+            self.prefilled_tokens = sum(len(row.prompt) - row.cached_tokens for row in self._rows)
         else:
             self._go_on()
+            self.decoded_rows, self.prefilled_tokens = len(self._running), 0
         return [
             Tokens(row.request.request_id, (row.token_ids[-1],))
             for row in self._rows

@@ -173,9 +173,8 @@ def _seconds(seating: Seating, model: str, work: _Work) -> float:
     seated = seating.seated.get(model)
     if seated is None:
         return 0.0
-    rows, context = seated.wish.max_num_seqs, seated.wish.max_model_len / 2
-    generating = seated.speed.prefill_s(work.new_tokens)
-    generating += (work.completion_tokens - work.requests) * seated.speed.decode_s(rows, context)
+    generating = work.new_tokens * seated.speed.prefill_s
+    generating += (work.completion_tokens - work.requests) * seated.speed.decode_s(seated.rows)
     return seated.costs.first_load + seated.costs.warm_up + generating
 
 

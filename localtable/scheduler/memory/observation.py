@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 
 from localtable.engines.base import EngineInfo
+from localtable.scheduler.simulate.instance import Speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +27,11 @@ class Observation:
     wake_1_s: float | None = None
     wake_2_s: float | None = None
     warm_up_s: float | None = None
-    prefill_tokens_per_s: float | None = None
-    decode_tokens_per_s: dict[int, float] | None = None
-    """By the number of rows that were decoded together."""
+    speed: Speed | None = None
 
     def updated(self, newer: Observation) -> Observation:
         """The same with what a newer one has seen in place of the older figures."""
         seen = {field.name: value for field in fields(newer) if (value := getattr(newer, field.name)) is not None}
-        if newer.decode_tokens_per_s is not None:
-            seen["decode_tokens_per_s"] = {**(self.decode_tokens_per_s or {}), **newer.decode_tokens_per_s}
         return replace(self, **seen)
 
 

@@ -22,6 +22,10 @@ class Speed:
     prefill_s: float
     """Seconds for each prompt token that is not cached."""
 
+    def decode_s(self, rows: int) -> float:
+        """Seconds for each generated token of so many rows together."""
+        return self.step_s / rows + self.row_s
+
 
 @dataclass(frozen=True, slots=True)
 class Sleep:

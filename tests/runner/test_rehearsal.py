@@ -1,0 +1,204 @@
+"""What a plan says that turns read, beside the prompts that a run on the scripted engine really makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import CARD, Recorded, make_panel, make_question, record, write_script
+
+from localtable.engines.base import Request
+from localtable.prompts import ByteTokenizer, load_wording
+from localtable.prompts.render import BYTES_PER_TOKEN
+from localtable.runner.planning import plan_inputs
+from localtable.runner.rehearsal import CHANGED, Reading, rehearse, typical
+from localtable.scheduler.gpus import parse_gpus
+from localtable.types import Panel, Question
+
+QUESTIONS = [
+    make_question("Paris", "Rome", "Oslo", id="one", question="Which of these cities lies farthest in the south? " * 3),
+    make_question("Lead", "Iron", "Zinc", id="two", question="Which of these metals melts at the lowest heat? " * 4),
+]
+SAID = 80
+"""Bytes of each statement."""
+SAMPLING = {"max_tokens": SAID // BYTES_PER_TOKEN * 2}
+TWO_MODELS = (CARD, {**CARD, "id": "other", "name": "Other"})
+
+
+def rehearsed(
+    panel: Panel, questions: Sequence[Question] = QUESTIONS, *, block_tokens: int = 1, noise: bool = False
+) -> tuple[tuple[Reading, ...], ...]:
+    tokenizers = {card.id: ByteTokenizer() for card in panel.cards}
+    return rehearse(
+        panel, load_wording(panel.prompts), questions, tokenizers, block_tokens=block_tokens, said=0.5, noise=noise
+    )
+
+
+def recorded(panel: Panel, folder: Path, **more: Any) -> Recorded:
+    """Both debates, each statement `SAID` bytes long, votes that change from round to round."""
+    turns = [
+        {"seat": seat.name, "round": number, "vote": "ABC"[number % 3], "statement": spoken(seat.name, number)}
+        for seat in panel.model_seats
+        for number in range(1, panel.rounds + 1)
+    ]
+    return record(QUESTIONS, panel, write_script(folder, *turns), **more)
+
+
+def spoken(seat: str, number: int) -> str:
+    return f"{seat}{number}".ljust(SAID, "x")
+
+
+def common(first: Sequence[int], second: Sequence[int]) -> int:
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(first), len(second)))
+
+
+def counted(held: Recorded, panel: Panel, seat: str, number: int) -> float:
+    """Tokens of a seat's requests on the second question that no prompt before them begins with, letter by letter."""
+    cards = {s.name: s.card.id for s in panel.model_seats}
+
+    def place(request: Request) -> tuple[str, int, int]:
+        assert request.origin is not None
+        names = [s.name for s in panel.model_seats]
+        return (request.origin.round_number, request.origin.question_id, names.index(request.origin.seat))  # type: ignore[return-value]
+
+    before: dict[str, list[tuple[int, ...]]] = {}
+    new = 0.0
+    for request in sorted(held.requests, key=place):
+        origin = request.origin
+        assert origin is not None
+        known = before.setdefault(cards[origin.seat], [])
+        if (origin.seat, origin.round_number, origin.question_id) == (seat, number, "two"):
+            found = max((common(request.prompt_token_ids, prompt) for prompt in known), default=0)
+            weight = CHANGED if origin.step == "persuaded" else 1.0
+            new += weight * (len(request.prompt_token_ids) - found)
+        # What an engine has said it needn't read, either.
+        said = spoken(origin.seat, origin.round_number) if origin.step == "statement" else ""
+        known.append((*request.prompt_token_ids, *said.encode()))
+    return new / BYTES_PER_TOKEN
+
+
+CASES: Mapping[str, Mapping[str, Any]] = {
+    "one round": {"rounds": 1},
+    "two rounds": {},
+    "three rounds": {"rounds": 3},
+    "ballots in all orders, measured, answered freely": {
+        "ballot": {"orders": "all_rotations", "label_mass": True, "free_reply": True}
+    },
+    "a ballot before and one after": {"ballot": {"at": "both"}},
+    "each seat has an order of its own": {"visibility": {"order": "shuffled"}},
+    "seats read their neighbours": {"visibility": {"reads": "neighbours"}},
+    "statements are hidden, the tally is shown": {"visibility": {"statements": "hidden", "tally": "shown"}},
+    "statements are cut": {"peers": {"max_tokens": 15, "over": "head_tail"}},
+}
+
+
+@pytest.mark.parametrize("changes", CASES.values(), ids=CASES)
+def test_each_turn_reads_what_it_reads_in_a_run(tmp_path: Path, changes: Mapping[str, Any]) -> None:
+    panel = make_panel(tmp_path, "Ada", "Bob", "Cyd", cards=TWO_MODELS, sampling=SAMPLING, **changes)
+    # The run counts bytes, and the rehearsal tokens of four.
+    peers = replace(panel.peers, max_tokens=(panel.peers.max_tokens or 0) * BYTES_PER_TOKEN or None)
+    seats = (replace(seat, sampling=replace(seat.sampling, max_tokens=2 * SAID)) for seat in panel.model_seats)
+    run = replace(panel, peers=peers, seats=tuple(seats))
+    held = recorded(run, tmp_path)
+    found = rehearsed(panel)
+    assert len(found) == panel.rounds
+    for number, row in enumerate(found, start=1):
+        for seat, reading in zip(panel.model_seats, row, strict=True):
+            # Statements differ in letters, and so in what they share by chance.
+            expected = counted(held, run, seat.name, number)
+            assert reading.kept == pytest.approx(expected, abs=6), (seat.name, number)
+
+
+def test_noise_comes_from_the_other_question(tmp_path: Path) -> None:
+    panel = make_panel(tmp_path, "Ada", "Bob", sampling=SAMPLING)
+    questions = [make_question("Yes" * 40, "No" * 40, id="long"), make_question("Y", "N", id="two")]
+    plain, noise = (rehearsed(panel, questions, noise=noise) for noise in (False, True))
+    assert plain[0] == noise[0]
+    assert noise[1][0].kept > plain[1][0].kept + 15, "the peer's vote is a longer text"
+
+
+def test_seats_of_one_model_read_what_they_share_once(tmp_path: Path) -> None:
+    together = rehearsed(make_panel(tmp_path, "Ada", "Bob", sampling=SAMPLING))
+    apart = rehearsed(make_panel(tmp_path, "Ada", "Bob", cards=TWO_MODELS, sampling=SAMPLING))
+    for row, alone in zip(together, apart, strict=True):
+        assert row[0] == alone[0]
+        assert row[1].kept < alone[1].kept / 1.3
+
+
+def test_a_lost_cache_costs_the_question_once_more(tmp_path: Path) -> None:
+    panel = make_panel(tmp_path, "Ada", "Bob", sampling=SAMPLING, rounds=3)
+    first, *later = rehearsed(panel)
+    assert [reading.kept == reading.anew for reading in first] == [True, True]
+    question = len(QUESTIONS[1].question) / BYTES_PER_TOKEN
+    for one, other in later:
+        assert one.anew - one.kept >= question
+        assert other.anew == other.kept, "the first seat has read it for both"
+
+
+def test_only_whole_blocks_are_found_again(tmp_path: Path) -> None:
+    panel = make_panel(tmp_path, "Ada", sampling=SAMPLING)
+    exact, blocks = rehearsed(panel), rehearsed(panel, block_tokens=32)
+    for (one,), (other,) in zip(exact, blocks, strict=True):
+        requests = 3
+        assert one.kept < other.kept <= one.kept + 32 * requests
+
+
+def test_thinking_is_read_by_nobody(tmp_path: Path) -> None:
+    """What a seat has thought is in its cache, and peers are not shown it; only what closes it is new."""
+    card = {**CARD, "reasoning": {"start": "<think>", "end": "</think>", "switch": "enable_thinking"}}
+    plain = make_panel(tmp_path, "Ada", "Bob", cards=[card], sampling=SAMPLING)
+    thinking = make_panel(
+        tmp_path, "Ada", "Bob", cards=[card], sampling=SAMPLING, thinking={"on": True, "max_tokens": 400}
+    )
+    for row, other in zip(rehearsed(plain), rehearsed(thinking), strict=True):
+        for one, another in zip(row, other, strict=True):
+            assert another.kept == pytest.approx(one.kept, abs=12)
+
+
+def test_a_plan_needs_no_vote_of_confederates_on_its_questions(tmp_path: Path) -> None:
+    seats = [
+        {"name": "Ada", "model": "toy.yaml"},
+        {"name": "Con", "confederate": {"vote": "Madrid", "statement": "x" * 400}},
+    ]
+    panel = make_panel(tmp_path, cards=[CARD], seats=seats)
+    alone = make_panel(tmp_path, "Ada")
+    _, (work,) = plan_inputs(panel, parse_gpus("80GiB"), "vllm", QUESTIONS, 10)
+    _, (by_itself,) = plan_inputs(alone, parse_gpus("80GiB"), "vllm", QUESTIONS, 10)
+    assert len(work.prompt_tokens[1]) == 1
+    assert work.prompt_tokens[1][0] > by_itself.prompt_tokens[1][0] + 400 / BYTES_PER_TOKEN
+
+
+def test_models_at_endpoints_are_read_and_read_nothing_here(tmp_path: Path) -> None:
+    endpoint = {
+        "id": "far",
+        "name": "Far",
+        "publisher": "nobody",
+        "endpoint": {"base_url": "http://localhost:1/v1", "model": "far"},
+    }
+    panel = make_panel(tmp_path, "Ada", "Bob", cards=[CARD, endpoint])
+    _, (work,) = plan_inputs(panel, parse_gpus("80GiB"), "vllm", QUESTIONS, 10)
+    assert work.seats == ("toy",)
+    assert [len(row) for row in work.prompt_tokens] == [1, 1]
+    _, (both,) = plan_inputs(
+        make_panel(tmp_path, "Ada", "Bob", cards=TWO_MODELS), parse_gpus("80GiB"), "vllm", QUESTIONS, 10
+    )
+    assert work.prompt_tokens[1][0] == pytest.approx(both.prompt_tokens[1][0], abs=16)
+
+
+def test_the_question_of_the_middle_length_is_reckoned_with() -> None:
+    questions = [make_question(id=str(size), question="x" * size) for size in (900, 10, 500, 400, 20)]
+    assert [len(question.question) for question in typical(questions)] == [20, 400]
+
+
+def test_one_question_alone_has_nothing_in_common_with_itself(tmp_path: Path) -> None:
+    first, second = typical([QUESTIONS[1]])
+    assert second is QUESTIONS[1]
+    assert len(first.question) == len(second.question)
+    panel = make_panel(tmp_path, "Ada", sampling=SAMPLING, rounds=1)
+    ((alone,),) = rehearsed(panel, [first, second])
+    ((among,),) = rehearsed(panel)
+    assert alone.kept == pytest.approx(among.kept, abs=8)
