@@ -60,6 +60,12 @@ class EngineError(LocaltableError):
     """An engine failed or died while it was generating."""
 
 
+class EngineAwayError(EngineError):
+    """A server that models are spoken to at serves nobody at present; what is finished has been kept."""
+
+    exit_code = 3
+
+
 class BallotError(LocaltableError):
     """A ballot that is not valid although its decoding was constrained: a defect, never a model's fault."""
 

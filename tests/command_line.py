@@ -25,5 +25,5 @@ def run_command(capsys: pytest.CaptureFixture[str], *arguments: object) -> Ended
     """Run a command; no end of any shows a traceback."""
     code = run([str(argument) for argument in arguments])
     captured = capsys.readouterr()
-    assert "Traceback" not in captured.err
+    assert "Traceback" not in captured.err, captured.err
     return Ended(code, captured.out, captured.err)

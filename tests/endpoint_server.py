@@ -104,12 +104,18 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
 
+class _Listening(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who hangs up in the middle is no matter of this server's."""
+
+
 @contextmanager
 def running(**facts: Any) -> Iterator[Server]:
     """A server, until the end of the block."""
     server = Server(**facts)
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"server_facts": server}))
-    listening.daemon_threads = True
+    listening = _Listening(("127.0.0.1", 0), type("Bound", (Handler,), {"server_facts": server}))
     server.address = f"http://127.0.0.1:{listening.server_port}/v1"
     thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from localtable.errors import ConfigError, InterruptedRun, LocaltableError
+from localtable.errors import ConfigError, EngineAwayError, InterruptedRun, LocaltableError
 from localtable.types import LOOPBACK
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def work(
                     watcher.over(outcome)
             telling = True
         except LocaltableError as error:
-            if isinstance(error, InterruptedRun):
+            if isinstance(error, InterruptedRun | EngineAwayError):
                 error.hint = f"What is finished is kept: `localtable resume {path}` goes on."
             telling = run.store.counts().turns > turns_before
             raise

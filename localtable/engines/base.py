@@ -124,6 +124,9 @@ class Failure:
     request_id: str
     message: str
     retryable: bool
+    away: bool = False
+    """It is no fault of the request's: whatever else is asked now would fail, too. Nothing else has this than a server
+    that is away, or that lets the user in no more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,7 @@ class Loop(TurnLoop[Task, Entry | SummaryAtWork]):
         Raises:
             InterruptedRun: `should_stop` said so; what is finished is committed.
             EngineLoadError: An engine could not be loaded, the first time that it was to be.
+            EngineAwayError: A server answers nobody; what was finished is committed.
         """
         left = self._store.num_open() + sum(map(len, self._summaries.values()))
         while left:
@@ -124,6 +125,7 @@ class Loop(TurnLoop[Task, Entry | SummaryAtWork]):
             done, self._done = self._done, []
             left -= len(done)
             yield from done
+            self._require_there()
             if not done and left and not self._at_work and not any(map(self._waits, self._waiting)):
                 raise LocaltableError(
                     f"{left} debates are open and nothing of them waits", hint="A defect of localtable: please report."

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
 from localtable.engines.base import Completion, EngineInfo, Failure, Preempted, Request, Tokens
-from localtable.errors import BallotError, EngineError, InterruptedRun, LocaltableError, PlacementError
+from localtable.errors import BallotError, EngineAwayError, EngineError, InterruptedRun, LocaltableError, PlacementError
 from localtable.runner.admission import Budget
 from localtable.runner.events import Listener
 from localtable.runner.models import Model
@@ -151,6 +151,10 @@ class TurnLoop(ABC, Generic[Work, Owner]):
         self._deaths: defaultdict[str, int] = defaultdict(int)
         self._given_up: dict[str, EngineError] = {}
         """By model: why it is loaded no more; what needs it fails with that."""
+        self._away: EngineAwayError | None = None
+        """The first server that was found to be away."""
+        self._answered: dict[str, float] = {}
+        """By model: when it has last completed anything."""
         self.engines: dict[str, EngineInfo] = {}
         self.load_seconds: dict[str, float] = {}
 
@@ -182,7 +186,7 @@ class TurnLoop(ABC, Generic[Work, Owner]):
         Raises:
             InterruptedRun: `should_stop` said so; what is finished is committed.
             EngineLoadError: An engine could not be loaded.
-            EngineError: One can't be kept alive.
+            EngineError: One can't be kept alive, or is a server that is away.
         """
         while self._at_work or any(map(self._waits, self._pool.slots)):
             if self._should_stop():
@@ -190,6 +194,7 @@ class TurnLoop(ABC, Generic[Work, Owner]):
             for event in self._pool.poll(self, IDLE_WAIT_S):
                 self._handle(event)
             self._store.commit()
+            self._require_there()
             for error in self._given_up.values():
                 raise error
             yield
@@ -307,11 +312,17 @@ class TurnLoop(ABC, Generic[Work, Owner]):
             case Generated(model_id, Failure() as failure):
                 self._suspects[model_id].discard(failure.request_id)
                 at_work = self._at_work.pop(failure.request_id, None)
-                if at_work is not None:
-                    self._retry(at_work, failure.message, retryable=failure.retryable)
+                if at_work is None:
+                    return
+                if failure.away and self._answered.get(model_id, 0.0) < at_work.since:
+                    self._found_away(at_work, failure.message)
+                else:
+                    # Others were answered meanwhile: it had no luck, or the server has gone since; its next try tells.
+                    self._retry(at_work, failure.message, retryable=failure.retryable or failure.away)
             case Generated(model_id, Completion() as completion):
                 self._suspects[model_id].discard(completion.request_id)
                 self._deaths[model_id] = 0
+                self._answered[model_id] = time.monotonic()
                 at_work = self._at_work.pop(completion.request_id, None)
                 if at_work is not None:
                     self._completed(at_work, completion)
@@ -382,6 +393,23 @@ class TurnLoop(ABC, Generic[Work, Owner]):
             f"{event.model_id} {why}: {event.error.message}",
             hint=event.error.hint or "Give it fewer rows or a smaller cache, or take another --engine.",
         )
+
+    def _found_away(self, at_work: _AtWork[Work, Owner], message: str) -> None:
+        """What it was asked for stays open: to fail with it, and with all that come after, would lose what was said."""
+        del self._by_key[at_work.key.sha256]
+        self._away = self._away or EngineAwayError(
+            f"{at_work.turn.model.card.id} is away: {message}",
+            hint="What is finished is kept; hold the rest when its server answers again.",
+        )
+
+    def _require_there(self) -> None:
+        """End the work where a server is away, once everything that had come is kept.
+
+        Raises:
+            EngineAwayError: One is.
+        """
+        if self._away is not None:
+            raise self._away
 
     def _retry(self, at_work: _AtWork[Work, Owner], message: str, *, retryable: bool) -> None:
         del self._by_key[at_work.key.sha256]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -240,11 +242,11 @@ def test_only_endpoints_need_no_engine_and_no_panel(folder: Path, localtable: Co
 
 
 @pytest.mark.parametrize(
-    ("bad", "said"),
+    ("bad", "said", "code"),
     [
-        (status(401, f"Incorrect API key: {KEY}"), "HTTP 401"),
-        (status(500, KEY), "HTTP 500"),
-        (reply(f'{{"vote": "{KEY}"}}'), "[key]"),
+        (status(401, f"Incorrect API key: {KEY}"), "HTTP 401", 3),
+        (status(500, KEY), "HTTP 500", 1),
+        (reply(f'{{"vote": "{KEY}"}}'), "[key]", 1),
     ],
 )
 def test_no_error_shows_the_key_and_nothing_that_is_written_holds_it(
@@ -253,14 +255,15 @@ def test_no_error_shows_the_key_and_nothing_that_is_written_holds_it(
     capsys: pytest.CaptureFixture[str],
     bad: Any,
     said: str,
+    code: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LOCALTABLE_HOME", str(folder / "home"))
     server.usual = bad
     suite = ["suite", "suite.jsonl", "-p", "panel.yaml", *SCRIPTED, "--store", "run.db", "--debug"]
     debate = ["debate", *QUESTION, "-p", "panel.yaml", *SCRIPTED, "--debug", "--json", "out.json"]
-    assert run(suite) == 0, "failed debates are counted"
-    assert run(debate) == 1
+    assert run(suite) == (0 if code == 1 else code), "failed debates are counted"
+    assert run(debate) == code
     shown = capsys.readouterr()
     assert said in shown.err and "Traceback" in shown.err
     assert KEY not in shown.out + shown.err
@@ -268,6 +271,75 @@ def test_no_error_shows_the_key_and_nothing_that_is_written_holds_it(
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert any(path.suffix == ".log" for path in files)
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        (status(401, "the key was withdrawn"), "the key was withdrawn"),
+        (status(402, "no credit"), "HTTP 402"),
+        (status(404, "no such model"), "HTTP 404"),
+        (status(429, "no more today"), "no more today"),
+        (status(503), "HTTP 503"),
+    ],
+)
+def test_a_server_that_goes_away_ends_the_run_and_costs_no_debate(
+    folder: Path, server: Server, localtable: Command, gone: Any, said: str
+) -> None:
+    write_card(folder, server, max_concurrent=2)
+    server.next = [answer] * 9
+    server.usual = gone
+    suite = ("suite", "suite.jsonl", "-p", "panel.yaml", *SCRIPTED, "--store", "run.db", "--summary", "sum.json")
+    ended = localtable(*suite, "--quiet")
+    assert ended.code == 3
+    assert "hosted is away" in ended.err and said in ended.err
+    assert "localtable resume run.db" in ended.err
+    debates = json.loads((folder / "sum.json").read_text())["debates"]
+    assert debates["failed"] == 0
+    assert debates["open"] > 0
+    answered = len(server.asked)
+    assert answered <= 9 + 8, "two requests, each without what the server may lack, and not the rest in turn"
+    server.usual = answer
+    assert localtable("resume", "run.db", "--quiet").code == 0
+    with closing(sqlite3.connect(folder / "run.db")) as store:
+        assert store.execute("SELECT DISTINCT state FROM debates").fetchall() == [("finished",)]
+    everything = 3 * 2 * 2 * 2 + store_persuaded(folder)
+    assert len(server.asked) == everything + answered - 9, "nothing that was answered is asked again"
+    assert localtable("verify", "run.db").code == 0
+
+
+def store_persuaded(folder: Path) -> int:
+    """How often a seat at the endpoint was asked who persuaded it."""
+    with closing(sqlite3.connect(folder / "run.db")) as store:
+        query = "SELECT count(*) FROM steps JOIN turns ON turns.id = turn WHERE step = 'persuaded' AND model = 'hosted'"
+        (count,) = store.execute(query).fetchone()
+        return int(count)
+
+
+def test_one_that_had_no_luck_is_asked_again_while_others_are_answered(
+    folder: Path, server: Server, localtable: Command
+) -> None:
+    """As with a bound on requests a minute that many share."""
+    asked: Counter[str] = Counter()
+
+    def busy(handler: Handler, request: Received) -> None:
+        text = json.dumps(request.body["messages"])
+        with server.lock:
+            asked[text] += 1
+            first = asked[text] == 1
+            unlucky = first and len(asked) % 4 == 0
+        if unlucky:
+            time.sleep(0.3)
+            status(429)(handler, request)
+        else:
+            answer(handler, request)
+
+    write_card(folder, server, max_concurrent=4)
+    server.usual = busy
+    suite = ("suite", "suite.jsonl", "-p", "panel.yaml", *SCRIPTED, "--store", "run.db", "--strict", "--quiet")
+    ended = localtable(*suite)
+    assert ended.code == 0, ended.err
+    assert max(asked.values()) == 2
 
 
 def test_nobody_there_ends_the_run_before_anything_is_said(folder: Path, localtable: Command) -> None:

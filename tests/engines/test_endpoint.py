@@ -361,8 +361,6 @@ def test_retry_after_is_waited_for_by_all_requests(server: Server) -> None:
     ("bad", "said", "times"),
     [
         (status(500, f"trace of {KEY}"), "HTTP 500", 3),
-        (status(401, f"Incorrect API key provided: {KEY}"), "Incorrect API key provided: [key]", 1),
-        (status(404, "no such model"), "no such model", 1),
         (status(400, "maximum context length is 512 tokens"), "512 tokens", 1),
         (raw(b'{"choices": [{"message": {"content": "x"}, "finish_reason": "content_filter"}]}'), "content filter", 1),
         (raw(b'{"choices": [{"message": {"refusal": "I will not."}, "finish_reason": "stop"}]}'), "I will not", 1),
@@ -379,7 +377,36 @@ def test_what_does_not_go_well_fails_with_the_reason(server: Server, bad: Behavi
     assert said in failure.message
     assert len(failure.message) < 600
     assert not failure.retryable
+    assert not failure.away, "another request may do better"
     assert len(server.asked) == times
+
+
+@pytest.mark.parametrize(
+    ("bad", "said", "times"),
+    [
+        (status(401, f"Incorrect API key provided: {KEY}"), "Incorrect API key provided: [key]", 1),
+        (status(402, "no credit"), "no credit", 1),
+        (status(403, "not from here"), "not from here", 1),
+        (status(404, "no such model"), "no such model", 1),
+        (status(429, "slower"), "slower", 3),
+        (status(429, "tomorrow", Retry_After="86400"), "left alone for 86,400 s", 1),
+        (status(503, "busy"), "busy", 3),
+    ],
+)
+def test_what_any_request_would_meet_is_told_apart(server: Server, bad: Behaviour, said: str, times: int) -> None:
+    server.usual = bad
+    failure = failed(engine_at(server), statement())
+    assert failure.away
+    assert said in failure.message
+    assert len(server.asked) == times
+
+
+def test_a_server_that_is_switched_off_is_away() -> None:
+    with running(models=status(404, Connection="close")) as server:
+        engine = engine_at(server, retries=1)
+    failure = failed(engine, statement())
+    assert failure.away
+    assert "can't be reached (2 times)" in failure.message
 
 
 def test_silence_is_waited_out_and_asked_again_within_bounds(server: Server) -> None:

@@ -152,10 +152,12 @@ class EndpointEngine(Engine):
         except _Unwanted:
             return
         except Refused as error:
-            event = Failure(request_id, f"{self._wire.host} {error.message}", retryable=False)
+            event = Failure(request_id, f"{self._wire.host} {error.message}", retryable=False, away=error.away)
         except Again as error:
             # What has streamed can't be taken back: the whole request begins anew.
-            event = Failure(request_id, f"{self._wire.host} {error.message}", retryable=bool(job.streamed))
+            event = Failure(
+                request_id, f"{self._wire.host} {error.message}", retryable=bool(job.streamed), away=error.away
+            )
         except Exception as error:  # noqa: BLE001  a thread's last stop; nobody else would hear of it
             said = self._key.redact(f"{type(error).__name__}: {error}")
             event = Failure(request_id, f"the request to {self._wire.host} failed: {said}", retryable=False)
@@ -242,9 +244,10 @@ class EndpointEngine(Engine):
                 failures += 1
                 tries = f"{failures} times" if failures > 1 else "once"
                 if job.streamed or failures > self._endpoint.retries:
-                    raise Again(f"{error.message} ({tries})") from None
+                    raise Again(f"{error.message} ({tries})", away=error.away) from None
                 if (error.wait_s or 0.0) > MAX_RETRY_AFTER_S:
-                    raise Refused(f"{error.message}; it asks to be left alone for {error.wait_s:,.0f} s") from None
+                    asks = f"{error.message}; it asks to be left alone for {error.wait_s:,.0f} s"
+                    raise Refused(asks, away=True) from None
                 if error.wait_s is not None:
                     self._pacer.pause(error.wait_s)
                 job.sleep(max(error.wait_s or 0.0, backoff_s(failures, rng)))
