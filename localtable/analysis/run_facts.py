@@ -8,6 +8,7 @@ from typing import Any
 
 from localtable.protocol import Condition
 from localtable.store import Run, Store
+from localtable.store.reading import engine_steps
 from localtable.types import Panel
 
 SECONDS = ("total", "generating", "loading", "outside_engines")
@@ -56,6 +57,8 @@ class RunFacts:
     """Of all those sessions: their seconds times the devices that engines sat on, idle ones included."""
     completion_tokens: int
     """Generated for this run, each once."""
+    steps: Mapping[str, Mapping[str, float | None]]
+    """By model what its engine's steps came to, in all those sessions; nothing of engines that don't say so."""
 
 
 def read_facts(store: Store, conditions: Mapping[int, Condition]) -> RunFacts:
@@ -96,4 +99,5 @@ def read_facts(store: Store, conditions: Mapping[int, Condition]) -> RunFacts:
         seconds={name: sum(float(s["seconds"].get(name, 0.0)) for s in sessions) for name in SECONDS},
         device_seconds=sum(float(s["seconds"].get("total", 0.0)) * devices.get(s["id"], 0) for s in sessions),
         completion_tokens=store.counts().completion_tokens,
+        steps=engine_steps(sessions),
     )

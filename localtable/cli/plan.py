@@ -15,6 +15,7 @@ from localtable.cli.work import File
 from localtable.errors import ConfigError
 
 if TYPE_CHECKING:
+    from localtable.config.sweep import LoadedSweep
     from localtable.scheduler.devices import Machine
     from localtable.scheduler.plan import Workload
     from localtable.scheduler.seating import Wish
@@ -60,19 +61,30 @@ def plan(
     machine = _machine(gpus, device_memory)
     if sweep_file is None:
         panel = override(read_panel(panel_file, models, Stop("never")), rounds=rounds, seed=None, prompts=prompts)
-        what, name, wishes, workloads = _of_panel(panel, suites, machine, engine, questions)
+        name = f"The panel {panel.name!r}"
+    elif suites or panel_file or models or rounds or prompts:
+        raise ConfigError(
+            f"{sweep_file} says itself who debates on what",
+            hint="Leave SUITE, --panel, -m, --rounds and --prompts out; --questions N plans for other numbers.",
+        )
     else:
-        if suites or panel_file or models or rounds or prompts:
-            raise ConfigError(
-                f"{sweep_file} says itself who debates on what",
-                hint="Leave SUITE, --panel, -m, --rounds and --prompts out; --questions N plans for other numbers.",
-            )
-        what, name, wishes, workloads = _of_sweep(sweep_file, machine, engine, questions)
+        from localtable.analysis.factor_contrasts import require_comparable
+        from localtable.config import load_sweep
+
+        loaded = load_sweep(sweep_file)
+        require_comparable(loaded.sweep.primary, str(sweep_file))
+        name = f"The sweep {loaded.sweep.name!r}"
     known = None if machine.described else Calibration(home())
+    wishes: list[Wish] = []
     try:
+        if sweep_file is None:
+            what, wishes, workloads = _of_panel(panel, suites, machine, engine, questions)
+        else:
+            what, wishes, workloads = _of_sweep(loaded, machine, engine, questions)
         made = with_advice(make_plan(wishes, workloads, machine, known), wishes, known)
     except PlacementError as error:
-        advice = smallest_change(wishes, machine, known)
+        # Without wishes it is a turn that is too long, whatever the machine.
+        advice = smallest_change(wishes, machine, known) if wishes else (error.hint.rstrip("."),)
         if as_json:
             click.echo(json.dumps({"fits": False, "reason": error.message, "advice": list(advice)}, indent=2))
         else:
@@ -85,8 +97,8 @@ def plan(
     return 0
 
 
-Planned = tuple[str, str, "list[Wish]", "list[Workload]"]
-"""What it is in a line, what it is called, a wish for each model, and what they do."""
+Planned = tuple[str, "list[Wish]", "list[Workload]"]
+"""What it is in a line, a wish for each model, and what they do."""
 
 
 def _of_panel(panel: Panel, suites: Sequence[Path], machine: Machine, engine: str, questions: int | None) -> Planned:
@@ -100,28 +112,25 @@ def _of_panel(panel: Panel, suites: Sequence[Path], machine: Machine, engine: st
     given: Sequence[Question] = list(load_suites(suites)) if suites else []
     number = questions or len(given) or USUAL_QUESTIONS
     wishes, workloads = plan_inputs(panel, machine, engine, given, number, tokenizers_here(panel.cards, home()))
-    return panel_line(panel, workloads[0], len(wishes)), f"The panel {panel.name!r}", wishes, workloads
+    return panel_line(panel, workloads[0], len(wishes)), wishes, workloads
 
 
-def _of_sweep(file: Path, machine: Machine, engine: str, questions: int | None) -> Planned:
-    from localtable.analysis.factor_contrasts import require_comparable
+def _of_sweep(loaded: LoadedSweep, machine: Machine, engine: str, questions: int | None) -> Planned:
     from localtable.cli.plan_text import sweep_line
     from localtable.cli.sweep import SweepSize
-    from localtable.config import load_suites, load_sweep
+    from localtable.config import load_suites
     from localtable.places import home
     from localtable.protocol import cards_of
     from localtable.runner.planning import sweep_inputs, tokenizers_here
     from localtable.runner.sweeps import plan_sweep
 
-    loaded = load_sweep(file)
-    require_comparable(loaded.sweep.primary, str(file))
     plan = plan_sweep(loaded.sweep)
     cards = cards_of(plan.conditions.values())
     _say_left_out(cards)
     given = list(islice(load_suites(loaded.suites), loaded.limit))
     size = SweepSize(plan, questions or len(given))
     wishes, workloads = sweep_inputs(plan, machine, engine, given, size.num_debates, tokenizers_here(cards, home()))
-    return sweep_line(size.line(), workloads), f"The sweep {loaded.sweep.name!r}", wishes, workloads
+    return sweep_line(size.line(), workloads), wishes, workloads
 
 
 def _say_left_out(cards: Iterable[Card]) -> None:

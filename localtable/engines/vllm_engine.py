@@ -42,11 +42,8 @@ from localtable.engines.vllm_grammar import Grammars
 from localtable.engines.vllm_memory import watched_memory
 from localtable.engines.vllm_sampling import find_nucleus_faster
 from localtable.engines.vllm_startup import skip_needless_work
-from localtable.engines.vllm_steps import VllmSteps
+from localtable.engines.vllm_steps import IDLE_STEP_S, VllmSteps
 from localtable.errors import EngineError, EngineLoadError, LocaltableError
-
-IDLE_STEP_S = 0.001
-"""A step shorter than this ran no model: vLLM returns at once while a grammar compiles."""
 
 
 @dataclass(slots=True)

@@ -43,6 +43,8 @@ def print_totals(store: Store, totals: dict[str, Any], console: Console) -> None
     if not console.is_terminal:  # nothing has to fit into a width there
         console = Console(file=console.file, width=WIDE)
     console.print(Text(_headline(totals)), soft_wrap=True)
+    for line in _steps(totals):
+        console.print(Text(printable(line)), soft_wrap=True)
     TerminalSheet(console).rows(_COLUMNS, _conditions(store, totals))
     _print_validity(store, console)
     for line in _samples(store) + _failed(store):
@@ -68,6 +70,18 @@ def _headline(totals: dict[str, Any]) -> str:
     total = max(seconds["total"], 1e-9)
     shares = ", ".join(f"{seconds[name] / total:.0%} {name.split('_')[0]}" for name in list(seconds)[1:])
     return f"{', '.join(parts)}; {seconds['total']:,.0f} s ({shares})"
+
+
+def _steps(totals: dict[str, Any]) -> list[str]:
+    """By model how full its batches were, and what of its time went into prompts."""
+    lines = []
+    for model_id, steps in totals["steps"].items():
+        rows = steps["decode_rows"] / steps["decode_steps"] if steps["decode_steps"] else 0.0
+        line = f"{model_id}: {rows:,.1f} turns in a step, {steps['prompt_tokens']:,} prompt tokens computed"
+        if steps["prompt_seconds"] is not None:
+            line += f" in {steps['prompt_seconds'] / steps['seconds']:.0%} of its steps' {steps['seconds']:,.0f} s"
+        lines.append(line)
+    return lines
 
 
 def _conditions(store: Store, totals: dict[str, Any]) -> list[Row]:

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from localtable.engines.base import EngineInfo
 from localtable.scheduler.calibration import Calibration
+from localtable.scheduler.costs import speed as expected_speed
 from localtable.scheduler.devices import Machine
 from localtable.scheduler.memory import Observation, observe
 from localtable.scheduler.seating import Seated
+from localtable.scheduler.simulate.instance import Speed
 from localtable.scheduler.step_times import StepTimes
 from localtable.scheduler.timeline import Interval
 
 LEAST_S = 5.0
-"""Of generating, below which a speed says little."""
+"""Of an engine's steps, below which they say little of its speed."""
 
 
 class Learning:
@@ -80,17 +82,27 @@ class Learning:
         seat = self._seated.get(model_id)
         return seat is not None and seat.swap == "sleep_1"
 
-    def ended(self, step_times: Mapping[str, StepTimes]) -> None:
+    def ended(self, step_times: Mapping[str, StepTimes]) -> dict[str, Speed]:
         """The session is over: what steps have shown of its engines' speeds.
 
         Args:
             step_times: By model id.
+
+        Returns:
+            By model id, of those that worked long enough.
         """
+        speeds = {}
         for model_id, seen in step_times.items():
             seat = self._seated.get(model_id)
-            speed = seen.fit(seat.speed) if seat is not None and seen.seconds >= LEAST_S else None
-            if speed is not None:
-                self._remember(model_id, Observation(speed=speed))
+            if seat is None or seen.seconds < LEAST_S:
+                continue
+            # What was learned before may be of runs that could tell less apart than this one.
+            device = self._machine.devices[seat.spot.devices[0]]
+            found = seen.fit(expected_speed(seat.wish.card, seat.settings, device, seat.rows))
+            if found is not None:
+                speeds[model_id] = found
+                self._remember(model_id, Observation(speed=found))
+        return speeds
 
     def _remember(self, model_id: str, seen: Observation) -> None:
         seat = self._seated.get(model_id)

@@ -18,6 +18,8 @@ from localtable.protocol import Condition, cards_of
 from localtable.runner.models import Model
 from localtable.runner.wordings import row_of
 from localtable.scheduler.devices import Device
+from localtable.scheduler.simulate.instance import Speed
+from localtable.scheduler.step_times import StepTimes
 from localtable.store import Run, VariantRow
 from localtable.transcript import cards_to_json
 from localtable.types import Panel
@@ -90,14 +92,46 @@ def _swept(run: Run, condition: Condition) -> dict[str, Any]:
 
 
 def with_engines(
-    facts: Mapping[str, Any], engines: Mapping[str, EngineInfo], load_seconds: Mapping[str, float]
+    facts: Mapping[str, Any],
+    engines: Mapping[str, EngineInfo],
+    load_seconds: Mapping[str, float],
+    step_times: Mapping[str, StepTimes],
+    speeds: Mapping[str, Speed],
 ) -> dict[str, Any]:
-    """The facts of a session with what its engines said when they were loaded."""
+    """The facts of a session with what its engines said when they were loaded, and what their steps came to.
+
+    Args:
+        facts: As they were when it began.
+        engines: By model.
+        load_seconds: By model.
+        step_times: By model.
+        speeds: By model, as its steps have shown them; of an engine that worked for a few seconds none is known.
+    """
     return {
         **facts,
         "engines": {model_id: asdict(info) for model_id, info in sorted(engines.items())},
         "load_seconds": {model_id: round(seconds, 3) for model_id, seconds in load_seconds.items()},
+        "steps": {
+            model_id: {
+                "seconds": round(seen.seconds, 3),
+                "decode_steps": seen.decode_steps,
+                "decode_rows": seen.decode_rows,
+                "prompt_tokens": seen.prompt_tokens,
+                "prompt_seconds": _prompt_seconds(seen, speeds.get(model_id)),
+            }
+            for model_id, seen in step_times.items()
+            if seen.seconds
+        },
     }
+
+
+def _prompt_seconds(seen: StepTimes, speed: Speed | None) -> float | None:
+    """Of an engine's steps what went into prompts: the fit's share of the seconds that there were."""
+    if speed is None:
+        return None
+    prompts = seen.prompt_tokens * speed.prefill_s
+    fitted = prompts + seen.decode_steps * speed.step_s + seen.decode_rows * speed.row_s
+    return round(seen.seconds * prompts / fitted, 3)
 
 
 def build_manifest(run: Run, condition: Condition, session: Mapping[str, Any], num_options: int) -> dict[str, Any]:

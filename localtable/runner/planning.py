@@ -17,7 +17,7 @@ from localtable.prompts.render import BYTES_PER_TOKEN, RETOKENIZED
 from localtable.protocol import cards_of, peers_read
 from localtable.runner.models import Model, build_models, longest_turns, seat_conditions
 from localtable.runner.placements import BLOCK_TOKENS, wish_for
-from localtable.runner.rehearsal import rehearse, typical
+from localtable.runner.rehearsal import length_of, rehearse, typical
 from localtable.runner.repeated import Repeated, repeated_turns
 from localtable.runner.sweeps import SweepPlan
 from localtable.scheduler.devices import Machine
@@ -31,6 +31,8 @@ USUAL_QUESTION = Question("usual", "x" * 600, ("x" * 40,) * 4)
 """Where no suite is named: 150 tokens, with four options of ten."""
 BALLOT_TOKENS = 100
 """A ballot's turn and its label, at most: 92 were measured (docs/benchmarks.md)."""
+KEPT_TOKENS = 4
+"""The transformers engine finds every token again; to look for them by fours is near enough, and quicker."""
 PEER_TOKENS = 16
 """Name, vote and marks of a turn that is shown."""
 
@@ -124,7 +126,7 @@ def _inputs(
 ) -> tuple[list[Wish], list[Workload]]:
     """Of conditions with their models, their turns that others have said, and whether peers' words are noise."""
     asked = questions or [USUAL_QUESTION]
-    question = max(asked, key=lambda q: len(q.question) + sum(map(len, q.options)))
+    question = max(asked, key=length_of)
     lengths: dict[str, int] = {}
     seen: dict[str, Model] = {}
     here = [{card_id: model for card_id, model in models.items() if not model.at_endpoint} for models in sitting]
@@ -189,11 +191,13 @@ def _workload(
     least = tuple(
         max(1, seat.sampling.min_tokens, int(SHORTEST * bound)) for seat, bound in zip(seats, said, strict=True)
     )
+    known = {card_id: other.renderer.tokenizer for card_id, other in models.items()}
     played = rehearse(
         panel,
         model.renderer.wording,
         typical(questions),
-        _tokenizers(panel.cards, {card_id: other.renderer.tokenizer for card_id, other in models.items()}),
+        # What one has said and another reads is compared by its length: all of them count, or none.
+        _tokenizers(panel.cards, known if all(map(_counts, models.values())) else {}),
         block_tokens=_block_tokens(kind, machine),
         said=(SHORTEST + 1) / 2,
         noise=noise,
@@ -207,7 +211,7 @@ def _workload(
 
 
 def _block_tokens(kind: str, machine: Machine) -> int:
-    """Of a cache: the transformers engine finds every token again."""
+    """Of a cache."""
     if kind == "transformers":
-        return 1
+        return KEPT_TOKENS
     return BLOCK_TOKENS if machine.kind == "cpu" else GPU_BLOCK_TOKENS

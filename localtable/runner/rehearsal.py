@@ -60,7 +60,7 @@ def rehearse(
         panel: Who sits there.
         wording: Of the prompts.
         questions: Two: the second one's debate is reckoned with, behind the first one's.
-        tokenizers: By card id.
+        tokenizers: By card id; of models that are loaded here all real, or all of bytes.
         block_tokens: Of the engines' caches; only whole blocks are found again.
         said: How long a statement is, as a share of its bound.
         noise: Whether what peers say comes from the other debate.
@@ -92,9 +92,14 @@ def rehearse(
     return tuple(rounds)
 
 
+def length_of(question: Question) -> int:
+    """Characters that every seat reads of it."""
+    return len(question.question) + len(question.context or "") + sum(map(len, question.options))
+
+
 def typical(questions: Sequence[Question]) -> list[Question]:
     """Two questions, the second one of the middle length."""
-    ordered = sorted(questions, key=lambda question: len(question.question) + sum(map(len, question.options)))
+    ordered = sorted(questions, key=length_of)
     middle = ordered[len(ordered) // 2]
     first = ordered[len(ordered) // 2 - 1]
     if first is middle:
@@ -185,9 +190,12 @@ def _units(tokenizer: PromptTokenizer) -> int:
 def _unbounded(panel: Panel, tokenizers: Mapping[str, PromptTokenizer]) -> Panel:
     """With every round, room for everything, all of it here, and lengths that count ids."""
     seats, peers = tuple(_in_units(seat, tokenizers) for seat in panel.seats), panel.peers
-    if peers.max_tokens is not None:
-        # What is too long the run refuses, if it is to. Readers count it in ids of their own: here in those of most.
-        units = max(map(_units, tokenizers.values()))
+    if peers.max_tokens is None:
+        # Nor is a turn too long for whom counts it in other ids than who said it.
+        peers = replace(peers, max_tokens=UNBOUNDED)
+    else:
+        # What is longer the run refuses, if it is to. Readers at endpoints are not reckoned with.
+        units = max(_units(tokenizers[card.id]) for card in panel.cards if card.endpoint is None)
         peers = replace(peers, max_tokens=peers.max_tokens * units, over="head_tail")
     return replace(panel, seats=seats, peers=peers, stop=Stop("never"), engine={}, moderator=None)
 
@@ -199,7 +207,7 @@ def _in_units(seat: Participant, tokenizers: Mapping[str, PromptTokenizer]) -> P
     sampling, thinking, units = seat.sampling, seat.thinking, _units(tokenizers[seat.card.id])
     return replace(
         seat,
-        card=replace(seat.card, context_length=UNBOUNDED, endpoint=None),
+        card=replace(seat.card, context_length=UNBOUNDED, endpoint=None, engine={}),
         sampling=replace(sampling, max_tokens=sampling.max_tokens * units, min_tokens=sampling.min_tokens * units),
         thinking=replace(thinking, max_tokens=thinking.max_tokens * units),
     )

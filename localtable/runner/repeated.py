@@ -63,7 +63,7 @@ def _rehearsed(condition: Condition) -> Condition:
     """With every round, room for everything, and all of it here: nothing is said to an endpoint, or by a moderator."""
     panel = condition.panel
     seats = tuple(
-        replace(seat, card=replace(seat.card, context_length=UNBOUNDED, endpoint=None))
+        replace(seat, card=replace(seat.card, context_length=UNBOUNDED, endpoint=None, engine={}))
         if isinstance(seat, Seat)
         else seat
         for seat in panel.seats

@@ -112,9 +112,11 @@ class Session(Generic[Done]):
         self.note(ended=True)
 
     def note(self, *, ended: bool) -> None:
-        """Write down where the session's time went, and what its engines said of themselves."""
+        """Write down where the session's time went, and what its engines said of themselves and did."""
+        step_times = {model_id: slot.step_times for model_id, slot in self._pool.slots.items()}
+        speeds = self._learning.ended(step_times) if ended else {}
         self._store.update_session(
-            with_engines(self._facts, self.work.engines, self.work.load_seconds),
+            with_engines(self._facts, self.work.engines, self.work.load_seconds, step_times, speeds),
             {name: round(seconds, 3) for name, seconds in self._pool.clock.seconds().items()},
             {model_id: slot.activations for model_id, slot in self._pool.slots.items()},
             ended=ended,
@@ -123,8 +125,6 @@ class Session(Generic[Done]):
         self._store.add_timeline((i.model_id, i.devices, i.phase, i.began_s, i.ended_s) for i in over)
         self._store.commit()
         self._learning.spent(over)
-        if ended:
-            self._learning.ended({model_id: slot.step_times for model_id, slot in self._pool.slots.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +337,7 @@ def open_work(
         try:
             yield session
         finally:
-            # The pool knows which engines may be killed: asked to end, each takes two seconds (docs/benchmarks.md).
+            # It knows which engines may be killed: asked to end, each takes two seconds (docs/benchmarks.md).
             pool.close()
 
 

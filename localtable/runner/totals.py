@@ -11,7 +11,7 @@ from localtable.protocol import debate_of
 from localtable.runner.inputs import conditions_of
 from localtable.runner.prices import run_cost
 from localtable.store import Store
-from localtable.store.reading import session_counts
+from localtable.store.reading import engine_steps, session_counts
 from localtable.types import CONFEDERATE
 
 SECONDS = ("total", "generating", "loading", "outside_engines")
@@ -34,6 +34,7 @@ def run_totals(store: Store) -> dict[str, Any]:
         "completion_tokens": counts.completion_tokens,
         "seconds": {name: round(sum(s["seconds"].get(name, 0.0) for s in sessions), 3) for name in SECONDS},
         "activations": {},
+        "steps": engine_steps(sessions),
         "conditions": condition_totals(store),
     }
     for session in sessions:

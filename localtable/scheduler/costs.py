@@ -116,9 +116,10 @@ class Roofline:
         return max(read / self.memory_bytes_s, arithmetic) + self.step_s
 
     def linear(self, rows: int, context_tokens: float) -> Speed:
-        """The line through one row and so many."""
+        """The line through one row and so many, two at least."""
+        rows = max(rows, 2)
         one, many = self.step_seconds(1, context_tokens), self.step_seconds(rows, context_tokens)
-        row_s = (many - one) / (rows - 1) if rows > 1 else 0.0
+        row_s = (many - one) / (rows - 1)
         return Speed(one - row_s, row_s, self.prefill_s)
 
 

@@ -126,7 +126,7 @@ def _serve(pipe: Connection, inbox: _Inbox, engine: Engine) -> None:
             elif isinstance(message, Preempt):
                 preempted = engine.preempt(message.request_ids)
                 unfinished.difference_update(event.request_id for event in preempted)
-                pipe.send(Events(preempted, time.monotonic()))
+                pipe.send(Events(preempted, time.monotonic(), engine.samples()))
             elif isinstance(message, Sleep | Wake):
                 pipe.send(_change(engine, message))
             elif isinstance(message, Close):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from localtable.store.conversion import TOKENS
 from localtable.store.store import Store
@@ -79,3 +79,20 @@ def session_counts(store: Store, session: int) -> dict[str, int]:
         "cached_tokens": cached,
         "completion_tokens": completion,
     }
+
+
+def engine_steps(sessions: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
+    """What engines' steps came to, by model, over sessions that have written it down.
+
+    Returns:
+        `seconds`, `decode_steps`, `decode_rows` and `prompt_tokens`, summed; `prompt_seconds`, None where a session
+        can't say.
+    """
+    found: dict[str, dict[str, float | None]] = {}
+    for session in sessions:
+        for model_id, steps in session["facts"].get("steps", {}).items():
+            known = found.setdefault(model_id, dict.fromkeys(steps, 0))
+            for name, value in steps.items():
+                so_far = known[name]
+                known[name] = None if value is None or so_far is None else round(so_far + value, 3)
+    return found

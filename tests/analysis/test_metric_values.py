@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -146,6 +147,26 @@ def test_what_a_run_took_is_what_its_sessions_say(tmp_path: Path) -> None:
     assert of_the_run("generated_tokens_per_second") == pytest.approx(tokens / generating)
     alter(path, "UPDATE timeline SET devices = '[1, 2]' WHERE model = 'large'")
     assert of_the_run("device_hours") == pytest.approx(3 * total / 3600), "devices 0, 1 and 2"
+
+
+def test_how_full_batches_were_is_what_steps_say(tmp_path: Path) -> None:
+    path = random_store(tmp_path / "held", number=4)
+    steps = {
+        "large": {"seconds": 8, "decode_steps": 50, "decode_rows": 400, "prompt_tokens": 900, "prompt_seconds": 6.0},
+        "small": {"seconds": 1, "decode_steps": 0, "decode_rows": 0, "prompt_tokens": 90, "prompt_seconds": None},
+    }
+    alter(path, f"UPDATE sessions SET facts = json_set(facts, '$.steps', json('{json.dumps(steps)}'))")
+    found = {
+        (finding.metric.name, dict(finding.by)["model"]): finding.estimate.value
+        for finding in analysis_of(path).findings
+        if finding.metric.name in ("rows_per_step", "prompt_time_share")
+    }
+    assert found == {
+        ("rows_per_step", "large"): 8.0,
+        ("prompt_time_share", "large"): 0.75,
+        ("rows_per_step", "small"): None,
+        ("prompt_time_share", "small"): None,
+    }
 
 
 def test_confederates_are_met_and_never_judged(tmp_path: Path) -> None:

@@ -44,6 +44,20 @@ def test_a_panel_that_fits_is_loaded_once_and_nothing_is_swapped(capsys: pytest.
     assert found["low_s"] < found["predicted_s"] < found["high_s"]
 
 
+def test_a_turn_that_is_longer_than_a_fetched_model_s_context_is_a_refusal_too(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, real_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = tmp_path / "suite.jsonl"
+    suite.write_text(json.dumps({"question": "word " * 40_000, "options": ["Yes", "No"]}) + "\n")
+    asked = (str(suite), "-m", "smollm2-135m-instruct", "--gpus", "24GiB")
+    monkeypatch.setenv("LOCALTABLE_HOME", str(real_home))
+    found = planned(capsys, *asked, code=3)
+    assert not found["fits"]
+    assert "has a context of 8,192" in found["reason"]
+    assert found["advice"] and found["advice"][0].startswith("Lower sampling.max_tokens")
+    assert "can't run on" in words(capsys, *asked, code=3)
+
+
 @pytest.mark.parametrize("gpus", ["1x80GiB", "2x80GiB", "2xH100-80GB"])
 def test_six_models_from_8b_to_120b_swap_a_handful_of_times(capsys: pytest.CaptureFixture[str], gpus: str) -> None:
     few, many = (planned(capsys, "-p", str(SIX), "--gpus", gpus, "--questions", n) for n in ("50", "5000"))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
 from rich.console import Console
-from store_builders import mixed_store
+from store_builders import alter, mixed_store
 from sweep_builders import hold_sweep, load, write_sweep
 
 from localtable.report.suite import print_totals
@@ -41,3 +42,27 @@ def test_statements_that_can_t_be_relied_on_are_told_by_seat_and_round(tmp_path:
     row = next(line for line in lines if line.startswith("debate, round 1, Cy "))
     assert row.split()[-1].endswith("%")
     assert printed(tmp_path / "mixed.db", 20, terminal=False)[1] == lines[1], "a file has room"
+
+
+def test_how_full_batches_were_is_said_by_model(tmp_path: Path) -> None:
+    path = mixed_store(tmp_path)
+    steps = {"seconds": 8, "decode_steps": 50, "decode_rows": 420, "prompt_tokens": 9000, "prompt_seconds": 2.0}
+    short = {"seconds": 1, "decode_steps": 0, "decode_rows": 0, "prompt_tokens": 90, "prompt_seconds": None}
+    alter(path, f"UPDATE sessions SET facts = json_set(facts, '$.steps', json('{json.dumps({'toy': steps})}'))")
+    assert "toy: 8.4 turns in a step, 9,000 prompt tokens computed in 25% of its steps' 8 s" in printed(path, 120)
+    # Another session, in which it hardly worked: what prompts took in all can't be said any more.
+    alter(path, "INSERT INTO sessions (uuid, started, facts) SELECT 'again', started, facts FROM sessions WHERE id = 1")
+    alter(
+        path,
+        f"UPDATE sessions SET facts = json_set(facts, '$.steps', json('{json.dumps({'toy': short})}'))"
+        " WHERE uuid = 'again'",
+    )
+    assert "toy: 8.4 turns in a step, 9,090 prompt tokens computed" in printed(path, 120)
+    with Store.open(path, write=False) as store:
+        assert run_totals(store)["steps"]["toy"] == {
+            "seconds": 9,
+            "decode_steps": 50,
+            "decode_rows": 420,
+            "prompt_tokens": 9090,
+            "prompt_seconds": None,
+        }

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
 from builders import make_card
 
 from localtable.engines.base import EngineInfo
-from localtable.runner.learning import Learning
+from localtable.engines.step_meter import StepSample
+from localtable.runner.learning import LEAST_S, Learning
 from localtable.scheduler.calibration import Calibration
 from localtable.scheduler.gpus import parse_gpus
 from localtable.scheduler.memory import Observation
 from localtable.scheduler.pool import Swap
 from localtable.scheduler.seating import Seated, Wish, seat_all
+from localtable.scheduler.simulate.instance import Speed
+from localtable.scheduler.step_times import StepTimes
 from localtable.scheduler.timeline import Interval, Phase
 
 MACHINE = parse_gpus("24GiB")
@@ -105,3 +109,24 @@ def test_an_engine_over_two_devices_does_not_say_what_each_holds(tmp_path: Path)
     watched.ready(interval("load", 1.0), info=replace(INFO, arguments={"tensor_parallel_size": 2}))
     assert watched.known().weights_bytes is None
     assert watched.known().kv_block_bytes == 1000
+
+
+def test_what_steps_have_shown_is_planned_with(tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    true = Speed(0.02, 0.001, 0.0002)
+    samples = [
+        StepSample(steps * (true.step_s + rows * true.row_s) + prompt * true.prefill_s, steps, steps * rows, prompt)
+        for steps, rows, prompt in product((0, 5, 20), (1, 8, 60), (100, 4000))
+    ]
+    times = StepTimes()
+    times.add(samples[:4])
+    assert times.seconds < LEAST_S
+    assert watched.learning.ended({"toy": times}) == {}
+    assert watched.known().speed is None, "too short a time"
+    times.add(samples * 10)
+    learned = watched.learning.ended({"toy": times, "elsewhere": times})
+    assert learned == {"toy": watched.known().speed}
+    (again,) = seat_all([watched.seat.wish], MACHINE, Calibration(tmp_path)).values()
+    assert again.speed == learned["toy"]
+    for name in ("step_s", "row_s", "prefill_s"):
+        assert getattr(again.speed, name) == pytest.approx(getattr(true, name), rel=0.1)

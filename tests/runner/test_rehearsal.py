@@ -11,11 +11,13 @@ import pytest
 from builders import CARD, Recorded, make_panel, make_question, record, write_script
 
 from localtable.engines.base import Request
-from localtable.prompts import ByteTokenizer, load_wording
+from localtable.prompts import ByteTokenizer, HfTokenizer, PromptTokenizer, load_wording
 from localtable.prompts.render import BYTES_PER_TOKEN
+from localtable.runner.models import build_models
 from localtable.runner.planning import plan_inputs
 from localtable.runner.rehearsal import CHANGED, Reading, rehearse, typical
 from localtable.scheduler.gpus import parse_gpus
+from localtable.scheduler.plan import Workload
 from localtable.types import Panel, Question
 
 QUESTIONS = [
@@ -187,6 +189,57 @@ def test_models_at_endpoints_are_read_and_read_nothing_here(tmp_path: Path) -> N
         make_panel(tmp_path, "Ada", "Bob", cards=TWO_MODELS), parse_gpus("80GiB"), "vllm", QUESTIONS, 10
     )
     assert work.prompt_tokens[1][0] == pytest.approx(both.prompt_tokens[1][0], abs=16)
+
+
+def plan_of(panel: Panel, *, suite: Sequence[Question] = QUESTIONS, **real: PromptTokenizer) -> Workload:
+    _, (work,) = plan_inputs(panel, parse_gpus("80GiB"), "vllm", suite, 10, real)
+    return work
+
+
+def test_tokens_of_models_that_are_here_are_counted_by_their_own_tokenizers(
+    tmp_path: Path, smollm2_folder: Path
+) -> None:
+    here = HfTokenizer(smollm2_folder)
+    panel = make_panel(tmp_path, "Ada", "Bob", sampling={"max_tokens": 64})
+    dates = "01/02/2003, 04/05/2006 or 07/08/2009? " * 8
+    suite = [make_question("10/11/2012", "12/13/2014", id=str(n), question=f"{n}: {dates}") for n in range(2)]
+    by_bytes, counted = plan_of(panel, suite=suite), plan_of(panel, suite=suite, toy=here)
+    assert counted.prompt_tokens[0][0] > 1.3 * by_bytes.prompt_tokens[0][0], "digits are tokens of their own"
+    statement = build_models(panel, {"toy": here}, load_wording(panel.prompts), real_templates=False)["toy"]
+    asked = len(statement.renderer.statement(suite[1], panel.model_seats[0], ()))
+    ballot = len(statement.renderer.ballot_after(suite[1], panel.model_seats[0], "AB"))
+    assert counted.prompt_tokens[0][0] <= asked + ballot + 2 * 16
+
+
+@pytest.mark.parametrize("peers", [{}, {"max_tokens": 50, "over": "head_tail"}, {"over": "head_tail"}])
+def test_a_panel_that_is_half_here_is_counted_in_bytes(
+    tmp_path: Path, smollm2_folder: Path, peers: Mapping[str, Any]
+) -> None:
+    panel = make_panel(tmp_path, "Ada", "Bob", cards=TWO_MODELS, sampling={"max_tokens": 64}, peers=peers)
+    assert plan_of(panel, toy=HfTokenizer(smollm2_folder)).prompt_tokens == plan_of(panel).prompt_tokens
+
+
+def test_who_sits_at_an_endpoint_may_say_more_than_a_tokenizer_here_would_take(
+    tmp_path: Path, smollm2_folder: Path
+) -> None:
+    cards = [CARD, {"id": "far", "name": "Far", "endpoint": {"base_url": "http://localhost:1/v1", "model": "far"}}]
+    panel = make_panel(tmp_path, "Ada", "Bob", "Cyd", cards=cards, sampling={"max_tokens": 64})
+    work = plan_of(panel, toy=HfTokenizer(smollm2_folder))
+    assert work.seats == ("toy", "toy")
+    assert work.prompt_tokens[1][0] > 0
+
+
+def test_a_card_may_bound_its_own_context(tmp_path: Path) -> None:
+    card = {**CARD, "engine": {"max_model_len": 2000}}
+    bounded = make_panel(tmp_path, "Ada", "Bob", cards=[card], sampling=SAMPLING, peers={"over": "head_tail"})
+    assert rehearsed(bounded) == rehearsed(make_panel(tmp_path, "Ada", "Bob", sampling=SAMPLING))
+
+
+def test_a_context_is_part_of_a_question_s_length() -> None:
+    long = [make_question(id=f"long {n}", question="?", context="x" * 4000) for n in range(2)]
+    short = [make_question(id=f"short {n}", question="x" * 10 * (n + 1)) for n in range(3)]
+    assert [question.id for question in typical([*long, *short])] == ["short 1", "short 2"]
+    assert [question.id for question in typical([*long, *short[:1]])] == ["short 0", "long 0"]
 
 
 def test_the_question_of_the_middle_length_is_reckoned_with() -> None:

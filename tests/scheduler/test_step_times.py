@@ -44,12 +44,23 @@ def test_steps_rows_and_prompts_are_told_apart() -> None:
     assert figures(fitted(seen(*varied))) == pytest.approx(figures(TRUE), rel=0.03)
 
 
-def test_noise_of_a_shared_machine_averages_out() -> None:
+@pytest.mark.parametrize(("spread", "within"), [(0.2, 0.05), (0.5, 0.1)])
+def test_noise_of_a_shared_machine_averages_out(spread: float, within: float) -> None:
+    rng = random.Random(0)
+    noise = lambda: rng.uniform(1 - spread, 1 + spread)  # noqa: E731
+    varied = [sample(3, rng.choice((1, 4, 10, 40)), rng.choice((0, 0, 300)), noise=noise()) for _ in range(2000)]
+    assert figures(fitted(seen(*varied))) == pytest.approx(figures(TRUE), rel=within)
+
+
+def test_stalls_are_part_of_the_time_that_all_took() -> None:
     rng = random.Random(0)
     varied = [
-        sample(3, rng.choice((1, 4, 10, 40)), rng.choice((0, 0, 300)), noise=rng.uniform(0.8, 1.2)) for _ in range(500)
+        sample(3, rng.choice((1, 4, 10)), rng.choice((0, 300)), noise=5.0 if rng.random() < 0.05 else 1.0)
+        for _ in range(500)
     ]
-    assert figures(fitted(seen(*varied))) == pytest.approx(figures(TRUE), rel=0.1)
+    times, found = seen(*varied), fitted(seen(*varied))
+    planned = found.step_s * times.decode_steps + found.row_s * times.decode_rows
+    assert planned + found.prefill_s * times.prompt_tokens == pytest.approx(times.seconds)
 
 
 def test_the_total_is_what_was_measured_however_little_varies() -> None:
@@ -73,6 +84,13 @@ def test_a_little_watching_moves_ratios_a_little_and_the_total_at_once() -> None
     assert few.seconds < PRIOR_S
     expected = Speed(TRUE.step_s * 3, TRUE.row_s * 3, TRUE.prefill_s * 3)
     assert figures(fitted(few, expected)) == pytest.approx(figures(TRUE)), "three times as fast in everything"
+
+
+def test_an_expectation_that_is_far_off_is_unlearned() -> None:
+    """A card whose figures are wrong, or a machine unlike any that the formulas know."""
+    varied = [sample(3, rows, prompt) for rows, prompt in product((1, 4, 10, 40), (0, 100, 700))] * 40
+    for odd in (Speed(1e-6, 1e-9, 1e-7), Speed(0.1, 0.0, 0.0), Speed(1e-5, 10.0, 1e-9)):
+        assert figures(fitted(seen(*varied), odd)) == pytest.approx(figures(TRUE), rel=0.03)
 
 
 def test_nothing_is_below_zero() -> None:

@@ -27,6 +27,7 @@ Unit = Literal[
     "hours",
     "debates per hour",
     "tokens per second",
+    "rows",
     "1",
 ]
 Ballot = Literal["counting", "before", "before and after", "each order", "free", "none"]

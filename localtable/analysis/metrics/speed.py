@@ -13,7 +13,11 @@ from localtable.analysis.statistics.estimate import Estimate
 METHOD = "total of the run"
 NO_INTERVAL = "a total of the run, all conditions together: there is one, and no interval"
 NO_TIME = "no session of this run has said how long it took"
+NO_METER = "no engine of this run has said what its steps came to"
+NO_STEPS = "its engine has worked for too short a time to tell"
 HOUR_S = 3600
+_OF_STEPS = (("rows_per_step", "decode_rows", "decode_steps"), ("prompt_time_share", "prompt_seconds", "seconds"))
+"""Each with the figures that it is a quotient of."""
 
 
 class SpeedFigure(NamedTuple):
@@ -39,6 +43,14 @@ def speed_figures(facts: RunFacts) -> Iterator[SpeedFigure]:
     yield figure("debates_per_hour", finished / total * HOUR_S if total > 0 else None, {})
     rate = facts.completion_tokens / generating if generating > 0 else None
     yield figure("generated_tokens_per_second", rate, {})
+    for name, part, whole in _OF_STEPS:
+        if not facts.steps:
+            yield SpeedFigure(name, {}, Estimate(None, None, None, finished, METHOD, NO_METER))
+        for model, steps in facts.steps.items():
+            value, of = steps[part], steps[whole]
+            reason = NO_INTERVAL if value is not None and of else NO_STEPS
+            value = value / of if value is not None and of else None
+            yield SpeedFigure(name, {"model": model}, Estimate(value, None, None, finished, METHOD, reason))
 
 
 def _of_the_run(sample: Sample) -> Iterator[Figure]:
@@ -86,6 +98,26 @@ METRICS = (
         _of_the_run,
         "tokens generated for this run ÷ seconds generating",
         _TOTALS,
+        "none",
+        scope="run",
+    ),
+    Metric(
+        "rows_per_step",
+        "efficiency",
+        "rows",
+        _of_the_run,
+        "of each model: Σ over its engine's decode steps of the turns that went on in them ÷ those steps",
+        _TOTALS,
+        "none",
+        scope="run",
+    ),
+    Metric(
+        "prompt_time_share",
+        "efficiency",
+        "share",
+        _of_the_run,
+        "of each model: share of its engine's steps' seconds that prompts took, by a fit to the steps",
+        "docs/scheduling.md",
         "none",
         scope="run",
     ),

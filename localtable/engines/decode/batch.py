@@ -44,7 +44,7 @@ class Batch:
         self._num_columns = 0
         """Columns of the cache that are filled."""
         self.decoded_rows = 0
-        """Of the last step: rows that went on, those included that had ended and were still computed."""
+        """Of the last step: rows that went on. Those that have ended and still are in the cache are nobody's."""
         self.prefilled_tokens = 0
         """Of the last step: prompt tokens that were not kept."""
 
@@ -64,8 +64,8 @@ class Batch:
             self._begin()
             self.prefilled_tokens = sum(len(row.prompt) - row.cached_tokens for row in self._rows)
         else:
+            self.decoded_rows, self.prefilled_tokens = sum(not row.done for row in self._running), 0
             self._go_on()
-            self.decoded_rows, self.prefilled_tokens = len(self._running), 0
         return [
             Tokens(row.request.request_id, (row.token_ids[-1],))
             for row in self._rows
