@@ -131,7 +131,7 @@ def test_requests_come_back_from_a_worker(engine: EngineHandle) -> None:
 
 
 def test_a_request_joins_while_another_runs(engine: EngineHandle) -> None:
-    engine.submit([request("long", max_tokens=400)])
+    engine.submit([request("long", max_tokens=150)])
     time.sleep(0.5)
     engine.submit([request("short")])
     got = [item.request_id for item in collect(engine, has(Completion, 2))]
