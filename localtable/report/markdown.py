@@ -66,7 +66,7 @@ def _turn(turn: TurnView) -> str:
     voted = f"Vote: **{_inert('not known' if turn.vote is None else turn.vote.text)}**"
     if turn.answer is not None:
         voted = f"Answer: **{_inert(turn.answer)}**"
-    confidence = "" if turn.confidence is None else f" ({turn.confidence:.0%})"
+    confidence = f" ({turn.sure})" if turn.sure else ""
     cut = "\n\n*Cut at its token bound.*" if turn.data.get("truncated") else ""
     return (
         f"### {_inert(turn.seat.name)}{changed}\n\n"

@@ -71,8 +71,7 @@ def _votes(view: DebateView) -> Table:
 def _vote(turn: TurnView | None) -> Text:
     if turn is None or turn.vote is None:
         return Text("–")
-    sure = "" if turn.confidence is None else f" {turn.confidence:.0%}"
-    return _option(turn.vote, sure)
+    return _option(turn.vote, f" {turn.sure}" if turn.sure else "")
 
 
 def _option(option: Option, behind: str = "") -> Text:

@@ -78,6 +78,18 @@ class TurnView:
         return found
 
     @property
+    def sure(self) -> str:
+        """`73%`; `≈ 73%` where a server has listed its most probable tokens, and nothing of the others is known."""
+        if self.confidence is None:
+            return ""
+        return f"{'≈ ' if self.is_listed else ''}{self.confidence:.0%}"
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether its probabilities are what a server has listed, made to sum to 1."""
+        return bool(self.ballot.get("source") == "logprobs")
+
+    @property
     def changed(self) -> bool:
         """Whether the seat changed its mind; where nobody votes an import's own word for it."""
         return self.change is not None or (self.vote is None and bool(self.data.get("changed_mind")))
@@ -114,6 +126,10 @@ class TurnView:
             found.append(f"read {cut} {'peer' if cut == 1 else 'peers'} shortened")
         if tied := self.ballot.get("tied"):
             found.append(f"exact tie of {', '.join(tied)}, drawn by its seed")
+        if unlisted := self.ballot.get("unlisted"):
+            found.append(f"its server listed no probability of {', '.join(unlisted)}, which has 0 here")
+        if self.ballot.get("source") == "parsed":
+            found.append("its vote was read out of running words")
         stated = self.data.get("stated")
         if stated is not None and self.vote is not None and stated != self.vote.letter:
             found.append(f"its statement names {stated}, its vote {self.vote.letter}")
@@ -191,6 +207,11 @@ class DebateView:
     def turns(self) -> list[TurnView]:
         """Of all rounds."""
         return [turn for round_ in self.rounds for turn in round_.turns]
+
+    @property
+    def listed_seats(self) -> list[str]:
+        """Whose probabilities are what a server has listed."""
+        return [seat.name for seat in self.seats if any(t.is_listed for t in self.turns if t.seat.name == seat.name)]
 
     @property
     def turns_with_probabilities(self) -> list[TurnView]:

@@ -66,7 +66,7 @@ def rehearse(
         noise: Whether what peers say comes from the other debate.
 
     Returns:
-        By round, and by seat among those whose model is loaded here.
+        By round and seat, confederates left out.
     """
     panel = _unbounded(panel, tokenizers)
     players = _Players(panel, wording, tokenizers, said)
@@ -88,7 +88,7 @@ def rehearse(
                 asked, turns[-1][seat.name] = players.play(replace(debate, partner=partner), seat, number)
                 found.append(Reading(kept.read(seat.card.id, asked), anew.read(seat.card.id, asked)))
         rounds.append(tuple(found))
-        debates = [debate.close_round(said) for debate, said in zip(debates, turns, strict=True)]
+        debates = [debate.close_round(spoken) for debate, spoken in zip(debates, turns, strict=True)]
     return tuple(rounds)
 
 

@@ -197,6 +197,37 @@ def test_a_suite_is_held_verified_exported_gone_on_with_and_taken_over(
     assert localtable("verify", "again.db").code == 0
 
 
+def test_who_reads_a_debate_sees_which_probabilities_a_server_has_listed(
+    folder: Path, server: Server, localtable: Command
+) -> None:
+    transcript = held(folder, localtable)
+    turn, own = turns_of(transcript, "Bob")[-1], turns_of(transcript, "Ada")[-1]
+    assert localtable("report", "out.json", "--html", "out.html", "--markdown", "out.md").code == 0
+    page, text = (folder / "out.html").read_text(), (folder / "out.md").read_text()
+    for written in (page, text):
+        assert f"≈ {turn['ballot']['confidence']:.0%}" in written
+        assert f"≈ {own['ballot']['confidence']:.0%}" not in written
+    assert "a server has listed its most probable tokens" in page
+    ended = localtable("debate", *QUESTION, "-p", "panel.yaml", *SCRIPTED)
+    assert f"≈ {turn['ballot']['confidence']:.0%}" in ended.out + ended.err
+
+
+def test_what_a_server_has_not_listed_and_what_was_read_out_of_words_is_said(
+    folder: Path, server: Server, localtable: Command
+) -> None:
+    held(folder, localtable)
+    found = json.loads((folder / "out.json").read_text())
+    for turn in turns_of(found, "Bob"):
+        turn["ballot"]["unlisted"] = ["B", "C"]
+    for turn in turns_of(found, "Cyd"):
+        turn["ballot"] |= {"source": "parsed", "distribution": None, "confidence": None}
+    (folder / "out.json").write_text(json.dumps(found))
+    assert localtable("report", "out.json", "--html", "out.html").code == 0
+    page = (folder / "out.html").read_text()
+    assert "Its server listed no probability of B, C, which has 0 here" in page
+    assert "Its vote was read out of running words" in page
+
+
 def test_votes_without_probabilities_make_a_store_that_verifies(
     folder: Path, server: Server, localtable: Command
 ) -> None:
