@@ -243,10 +243,19 @@ def test_another_moderator_makes_another_run(tmp_path: Path) -> None:
         (lambda data: data["text"].insert(0, {"sentence": "Zoe voted for Yes.", "turns": []}), "a sentence (name)"),
         (lambda data: data.update(by="other"), "model"),
         (lambda data: data.pop("arguments"), "what is stored"),
+        (lambda data: data["arguments"][0].update(option="ABC"[data["arguments"][0]["option"] == "A"]), "an argument"),
+        (lambda data: data["arguments"][0].update(seat="Zoe"), "an argument"),
+        (lambda data: data["turning_points"][0].update(round=9), "a turning point"),
+        (lambda data: data["text"].append({**data["text"][0], "turns": [{"round": 7, "seat": "Ada"}]}), "no such turn"),
+        (
+            lambda data: data.update(templated=["text"], text=[{"sentence": "It was so.", "turns": []}]),
+            "which is called templated",
+        ),
     ],
 )
 def test_verify_finds_a_summary_that_was_changed(tmp_path: Path, change: Any, found: str) -> None:
-    store = hold_suite(tmp_path / "run.db", moderated(tmp_path), suite(1))
+    script = write_script(tmp_path, *votes("Ada", "A", "B"), *votes("Bob", "B", "B"))
+    store = hold_suite(tmp_path / "run.db", moderated(tmp_path), suite(1), script)
     with Store.open(store, write=False) as opened:
         ((text,),) = opened.query("SELECT summary FROM summaries")
     data = json.loads(text)

@@ -1,13 +1,13 @@
-"""Summaries: every sentence that a moderator wrote, held against the debate's facts once more."""
+"""Summaries: what a moderator wrote, and of whom, held against the debate's facts once more."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
-from localtable.moderator.checks import check_sentence, ground_of
+from localtable.moderator.checks import Ground, check_sentence, ground_of
 from localtable.moderator.facts import find_facts
 from localtable.moderator.templates import from_templates
 from localtable.moderator.writing import split_sentences
@@ -18,7 +18,7 @@ from localtable.runner.verify.disagreement import Disagreement, compare
 from localtable.runner.verify.rows import UNREADABLE
 from localtable.store import Store
 from localtable.transcript import summary_from_json
-from localtable.types import Summary
+from localtable.types import Summary, TurnPlace
 
 
 def check_summaries(store: Store, conditions: Mapping[int, Condition]) -> Iterator[Disagreement]:
@@ -36,7 +36,12 @@ def check_summaries(store: Store, conditions: Mapping[int, Condition]) -> Iterat
             measured = stored_debate(store, row, condition)
             # It may have been written before anything was measured, or behind that.
             told_of = [told(condition, debate) for debate in (_unmeasured(measured), measured)]
-            yield from _check_sentences(summary, told_of, where)
+            facts = [find_facts(data) for data in told_of]
+            templates = [from_templates(*pair) for pair in zip(told_of, facts, strict=True)]
+            grounds = [ground_of(*pair) for pair in zip(told_of, facts, strict=True)]
+            yield from _check_sentences(summary, templates, grounds, where)
+            places = {TurnPlace(r.number, turn.seat) for r in measured.rounds for turn in r.turns}
+            yield from _check_places(summary, templates, places, where)
         except UNREADABLE as error:
             yield Disagreement(where, "what is stored", str(error), "values of their kind", "this program writes")
 
@@ -46,11 +51,14 @@ def _unmeasured(debate: Debate) -> Debate:
     return replace(debate, rounds=tuple(rounds))
 
 
-def _check_sentences(summary: Summary, told_of: list[dict[str, Any]], where: str) -> Iterator[Disagreement]:
-    facts = [find_facts(data) for data in told_of]
-    grounds = [ground_of(*pair) for pair in zip(told_of, facts, strict=True)]
-    templates = (from_templates(*pair) for pair in zip(told_of, facts, strict=True))
+def _check_sentences(
+    summary: Summary, templates: Sequence[Summary], grounds: Sequence[Ground], where: str
+) -> Iterator[Disagreement]:
     known = {part.sentence for template in templates for part in _parts(template)}
+    for name in summary.templated:
+        said = [part.sentence for part in getattr(summary, name)]
+        if said and known.isdisjoint(said):
+            yield Disagreement(where, f"{name}, which is called templated,", said[0], "none of it", "templates say")
     for part in _parts(summary):
         if part.sentence in known:
             continue
@@ -59,6 +67,26 @@ def _check_sentences(summary: Summary, told_of: list[dict[str, Any]], where: str
             if not any(found.holds for found in checked):
                 problem = checked[-1].problems[0]
                 yield Disagreement(where, f"a sentence ({problem.kind})", sentence, problem.what, "the facts say that")
+
+
+def _check_places(
+    summary: Summary, templates: Sequence[Summary], places: Set[TurnPlace], where: str
+) -> Iterator[Disagreement]:
+    """Whom each sentence is about: a page links there, and prints the option above it."""
+    arguments = {(argument.option, argument.turn) for template in templates for argument in template.arguments}
+    points = {point.turn for template in templates for point in template.turning_points}
+    for argument in summary.arguments:
+        if (argument.option, argument.turn) not in arguments:
+            about = [argument.option, *(argument.turn or ())]
+            yield Disagreement(where, "an argument", about, "no such argument", "the facts know")
+    for point in summary.turning_points:
+        if point.turn not in points:
+            about = list(point.turn or ())
+            yield Disagreement(where, "a turning point", about, "no such turning point", "the facts know")
+    for sentence in summary.text:
+        for turn in sentence.turns:
+            if turn not in places:
+                yield Disagreement(where, "a sentence's turn", list(turn), "no such turn", "the debate has")
 
 
 def _parts(summary: Summary) -> Iterator[Any]:
