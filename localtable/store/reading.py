@@ -85,14 +85,25 @@ def engine_steps(sessions: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, f
     """What engines' steps came to, by model, over sessions that have written it down.
 
     Returns:
-        `seconds`, `decode_steps`, `decode_rows` and `prompt_tokens`, summed; `prompt_seconds`, None where a session
-        can't say.
+        `seconds`, `decode_steps`, `decode_rows` and `prompt_tokens`, summed; `prompt_seconds`, what prompts took of
+        all seconds if they took as much in each session as in those that can say, and None where none can.
     """
     found: dict[str, dict[str, float | None]] = {}
+    for model_id, all_steps in _by_model(sessions).items():
+        told = [steps for steps in all_steps if steps["prompt_seconds"] is not None]
+        seconds = sum(steps["seconds"] for steps in all_steps)
+        share = sum(s["prompt_seconds"] for s in told) / sum(s["seconds"] for s in told) if told else None
+        found[model_id] = {
+            "seconds": round(seconds, 3),
+            **{name: sum(s[name] for s in all_steps) for name in ("decode_steps", "decode_rows", "prompt_tokens")},
+            "prompt_seconds": None if share is None else round(share * seconds, 3),
+        }
+    return found
+
+
+def _by_model(sessions: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
     for session in sessions:
         for model_id, steps in session["facts"].get("steps", {}).items():
-            known = found.setdefault(model_id, dict.fromkeys(steps, 0))
-            for name, value in steps.items():
-                so_far = known[name]
-                known[name] = None if value is None or so_far is None else round(so_far + value, 3)
+            found.setdefault(model_id, []).append(steps)
     return found

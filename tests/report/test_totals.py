@@ -50,19 +50,21 @@ def test_how_full_batches_were_is_said_by_model(tmp_path: Path) -> None:
     short = {"seconds": 1, "decode_steps": 0, "decode_rows": 0, "prompt_tokens": 90, "prompt_seconds": None}
     alter(path, f"UPDATE sessions SET facts = json_set(facts, '$.steps', json('{json.dumps({'toy': steps})}'))")
     assert "toy: 8.4 turns in a step, 9,000 prompt tokens computed in 25% of its steps' 8 s" in printed(path, 120)
-    # Another session, in which it hardly worked: what prompts took in all can't be said any more.
+    # Another session, in which it hardly worked: what is known of the first one counts for both.
     alter(path, "INSERT INTO sessions (uuid, started, facts) SELECT 'again', started, facts FROM sessions WHERE id = 1")
     alter(
         path,
         f"UPDATE sessions SET facts = json_set(facts, '$.steps', json('{json.dumps({'toy': short})}'))"
         " WHERE uuid = 'again'",
     )
-    assert "toy: 8.4 turns in a step, 9,090 prompt tokens computed" in printed(path, 120)
+    assert "toy: 8.4 turns in a step, 9,090 prompt tokens computed in 25% of its steps' 9 s" in printed(path, 120)
+    alter(path, f"UPDATE sessions SET facts = json_set(facts, '$.steps', json('{json.dumps({'toy': short})}'))")
+    assert "toy: 0.0 turns in a step, 180 prompt tokens computed" in printed(path, 120)
     with Store.open(path, write=False) as store:
         assert run_totals(store)["steps"]["toy"] == {
-            "seconds": 9,
-            "decode_steps": 50,
-            "decode_rows": 420,
-            "prompt_tokens": 9090,
+            "seconds": 2,
+            "decode_steps": 0,
+            "decode_rows": 0,
+            "prompt_tokens": 180,
             "prompt_seconds": None,
         }

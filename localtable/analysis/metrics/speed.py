@@ -14,7 +14,7 @@ METHOD = "total of the run"
 NO_INTERVAL = "a total of the run, all conditions together: there is one, and no interval"
 NO_TIME = "no session of this run has said how long it took"
 NO_METER = "no engine of this run has said what its steps came to"
-NO_STEPS = "its engine has worked for too short a time to tell"
+NO_STEPS = "its engine has ended no session in which it worked for long enough to tell"
 HOUR_S = 3600
 _OF_STEPS = (("rows_per_step", "decode_rows", "decode_steps"), ("prompt_time_share", "prompt_seconds", "seconds"))
 """Each with the figures that it is a quotient of."""

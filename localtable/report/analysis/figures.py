@@ -9,7 +9,7 @@ from localtable.analysis.statistics.estimate import Estimate
 
 NOTHING = "–"
 """Where there is no value: the notes say why."""
-_PLACES = {"votes": 2, "rounds": 2, "seats": 2, "correct": 3, "nats": 3, "1": 3, "seconds": 1, "hours": 3}
+_PLACES = {"votes": 2, "rounds": 2, "seats": 2, "rows": 1, "correct": 3, "nats": 3, "1": 3, "seconds": 1, "hours": 3}
 _WHOLE = ("tokens", "debates per hour", "tokens per second")
 
 
