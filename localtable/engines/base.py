@@ -117,6 +117,11 @@ class Completion:
     whole vocabulary; nothing where it lists none."""
 
 
+Away = Literal["shut", "busy"]
+"""How a server turns a request away: it lets this user in no more, whatever is asked, or it has no time, or nobody is
+there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A request that the engine could not complete, while the engine itself lives on."""
@@ -124,9 +129,8 @@ class Failure:
     request_id: str
     message: str
     retryable: bool
-    away: bool = False
-    """It is no fault of the request's: whatever else is asked now would fail, too. Nothing else has this than a server
-    that is away, or that lets the user in no more."""
+    away: Away | None = None
+    """Where it may be no fault of the request's; of engines that are servers alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Generic, Protocol, TypeVar
 
 from localtable.engines.base import Completion, EngineInfo, Failure, Preempted, Request, Tokens
 from localtable.errors import BallotError, EngineAwayError, EngineError, InterruptedRun, LocaltableError, PlacementError
+from localtable.runner.absence import Absence
 from localtable.runner.admission import Budget
 from localtable.runner.events import Listener
 from localtable.runner.models import Model
@@ -152,9 +153,9 @@ class TurnLoop(ABC, Generic[Work, Owner]):
         self._given_up: dict[str, EngineError] = {}
         """By model: why it is loaded no more; what needs it fails with that."""
         self._away: EngineAwayError | None = None
-        """The first server that was found to be away."""
-        self._answered: dict[str, float] = {}
-        """By model: when it has last completed anything."""
+        """The first server that was found to be away: nothing more is asked of anybody, what runs comes to its end."""
+        self._absences: defaultdict[str, Absence] = defaultdict(Absence)
+        """By model at an endpoint."""
         self.engines: dict[str, EngineInfo] = {}
         self.load_seconds: dict[str, float] = {}
 
@@ -202,7 +203,10 @@ class TurnLoop(ABC, Generic[Work, Owner]):
     # ── out: what the pool asks for ───────────────────────────────────────────────────────────────────────
 
     def has_work(self, model_id: str) -> bool:
-        return model_id not in self._given_up and self._waits(model_id)
+        return model_id not in self._given_up and self._may_ask(model_id) and self._waits(model_id)
+
+    def _may_ask(self, model_id: str) -> bool:
+        return self._away is None and not self._absences[model_id].turned_away
 
     def _waits(self, model_id: str) -> bool:
         return bool(self._held[model_id] or self._ready[model_id]) or self._has_new(model_id)
@@ -211,6 +215,8 @@ class TurnLoop(ABC, Generic[Work, Owner]):
         budget = self._budgets.get(model_id)
         if budget is None:
             budget = self._budgets[model_id] = Budget(info)
+        if not self._may_ask(model_id):
+            return []
         ready = self._ready[model_id]
         if self._suspects[model_id] and ready:
             return [] if num_running else [self._resumed(ready.popleft())]
@@ -311,21 +317,29 @@ class TurnLoop(ABC, Generic[Work, Owner]):
                 self._preempted(model_id, preempted)
             case Generated(model_id, Failure() as failure):
                 self._suspects[model_id].discard(failure.request_id)
-                at_work = self._at_work.pop(failure.request_id, None)
-                if at_work is None:
-                    return
-                if failure.away and self._answered.get(model_id, 0.0) < at_work.since:
-                    self._found_away(at_work, failure.message)
-                else:
-                    # Others were answered meanwhile: it had no luck, or the server has gone since; its next try tells.
-                    self._retry(at_work, failure.message, retryable=failure.retryable or failure.away)
+                self._failed(model_id, failure)
             case Generated(model_id, Completion() as completion):
                 self._suspects[model_id].discard(completion.request_id)
                 self._deaths[model_id] = 0
-                self._answered[model_id] = time.monotonic()
+                self._absences[model_id].answer()
                 at_work = self._at_work.pop(completion.request_id, None)
                 if at_work is not None:
                     self._completed(at_work, completion)
+
+    def _failed(self, model_id: str, failure: Failure) -> None:
+        at_work = self._at_work.get(failure.request_id)
+        if at_work is None:
+            return
+        if failure.away == "busy":
+            self._absences[model_id].turn_away(failure.request_id, failure.message)
+            return
+        del self._at_work[failure.request_id]
+        if failure.away == "shut":
+            # It stays open: to fail with it, and with all that come after, would lose what was said.
+            del self._by_key[at_work.key.sha256]
+            self._found_away(model_id, failure.message)
+        else:
+            self._retry(at_work, failure.message, retryable=failure.retryable)
 
     def _completed(self, at_work: _AtWork[Work, Owner], completion: Completion) -> None:
         """A turn has its answer; its next request joins the queue, or it is complete."""
@@ -394,22 +408,37 @@ class TurnLoop(ABC, Generic[Work, Owner]):
             hint=event.error.hint or "Give it fewer rows or a smaller cache, or take another --engine.",
         )
 
-    def _found_away(self, at_work: _AtWork[Work, Owner], message: str) -> None:
-        """What it was asked for stays open: to fail with it, and with all that come after, would lose what was said."""
-        del self._by_key[at_work.key.sha256]
+    def _found_away(self, model_id: str, said: str) -> None:
         self._away = self._away or EngineAwayError(
-            f"{at_work.turn.model.card.id} is away: {message}",
-            hint="What is finished is kept; hold the rest when its server answers again.",
+            f"{model_id} is away: {said}", hint="Try again when its server answers."
         )
 
     def _require_there(self) -> None:
-        """End the work where a server is away, once everything that had come is kept.
+        """See what became of requests that servers have turned away, and end the work where one is away.
 
         Raises:
-            EngineAwayError: One is.
+            EngineAwayError: One is, and everything else that was asked has come to its end.
         """
-        if self._away is not None:
+        for model_id, absence in self._absences.items():
+            if absence.turned_away:
+                self._settle(model_id, absence)
+        if self._away is not None and not any(slot.running for slot in self._pool.slots.values()):
             raise self._away
+
+    def _settle(self, model_id: str, absence: Absence) -> None:
+        found = absence.find(len(self._pool.slots[model_id].running))
+        if found == "away":
+            self._found_away(model_id, list(absence.turned_away.values())[-1])
+        elif found != "wait":
+            for request_id, said in absence.release().items():
+                at_work = self._at_work.get(request_id)
+                if at_work is None:
+                    continue  # its debate has failed meanwhile
+                if found == "ask again":
+                    self._ready[model_id].append(at_work.request)
+                else:
+                    del self._at_work[request_id]
+                    self._retry(at_work, said, retryable=True)
 
     def _retry(self, at_work: _AtWork[Work, Owner], message: str, *, retryable: bool) -> None:
         del self._by_key[at_work.key.sha256]

@@ -382,30 +382,40 @@ def test_what_does_not_go_well_fails_with_the_reason(server: Server, bad: Behavi
 
 
 @pytest.mark.parametrize(
-    ("bad", "said", "times"),
+    ("bad", "said", "times", "away"),
     [
-        (status(401, f"Incorrect API key provided: {KEY}"), "Incorrect API key provided: [key]", 1),
-        (status(402, "no credit"), "no credit", 1),
-        (status(403, "not from here"), "not from here", 1),
-        (status(404, "no such model"), "no such model", 1),
-        (status(429, "slower"), "slower", 3),
-        (status(429, "tomorrow", Retry_After="86400"), "left alone for 86,400 s", 1),
-        (status(503, "busy"), "busy", 3),
+        (status(401, f"Incorrect API key provided: {KEY}"), "Incorrect API key provided: [key]", 1, "shut"),
+        (status(402, "no credit"), "no credit", 1, "shut"),
+        (status(404, "no such model"), "no such model", 1, "shut"),
+        (status(429, "tomorrow", Retry_After="86400"), "left alone for 86,400 s", 1, "shut"),
+        (status(500, "tomorrow", Retry_After="86400"), "left alone for 86,400 s", 1, "shut"),
+        (status(429, "slower"), "slower", 3, "busy"),
+        (status(502, "nobody behind it"), "nobody behind it", 3, "busy"),
+        (status(503, "busy"), "busy", 3, "busy"),
+        (status(403, "your prompt was flagged"), "flagged", 1, None),
+        (status(504, "that took too long"), "too long", 3, None),
     ],
 )
-def test_what_any_request_would_meet_is_told_apart(server: Server, bad: Behaviour, said: str, times: int) -> None:
+def test_what_says_nothing_of_the_request_is_told_apart(
+    server: Server, bad: Behaviour, said: str, times: int, away: str | None
+) -> None:
     server.usual = bad
     failure = failed(engine_at(server), statement())
-    assert failure.away
+    assert failure.away == away
     assert said in failure.message
     assert len(server.asked) == times
+
+
+def test_a_server_that_asks_for_rest_is_asked_no_more_even_on_its_last_try(server: Server) -> None:
+    server.usual = status(503, Retry_After="86400")
+    assert failed(engine_at(server, retries=0), statement()).away == "shut"
 
 
 def test_a_server_that_is_switched_off_is_away() -> None:
     with running(models=status(404, Connection="close")) as server:
         engine = engine_at(server, retries=1)
     failure = failed(engine, statement())
-    assert failure.away
+    assert failure.away == "busy"
     assert "can't be reached (2 times)" in failure.message
 
 

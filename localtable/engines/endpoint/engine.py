@@ -243,11 +243,11 @@ class EndpointEngine(Engine):
             except Again as error:
                 failures += 1
                 tries = f"{failures} times" if failures > 1 else "once"
-                if job.streamed or failures > self._endpoint.retries:
-                    raise Again(f"{error.message} ({tries})", away=error.away) from None
                 if (error.wait_s or 0.0) > MAX_RETRY_AFTER_S:
                     asks = f"{error.message}; it asks to be left alone for {error.wait_s:,.0f} s"
-                    raise Refused(asks, away=True) from None
+                    raise Refused(asks, away="shut") from None
+                if job.streamed or failures > self._endpoint.retries:
+                    raise Again(f"{error.message} ({tries})", away=error.away) from None
                 if error.wait_s is not None:
                     self._pacer.pause(error.wait_s)
                 job.sleep(max(error.wait_s or 0.0, backoff_s(failures, rng)))

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from localtable.engines.base import Away
 from localtable.engines.endpoint.key import Key
 from localtable.engines.endpoint.pacing import retry_after_s
 from localtable.engines.endpoint.reply import DONE, Declined, Reply, Unreadable, read_events
@@ -26,8 +27,9 @@ MAX_ERROR_BYTES = 64 * 1024
 MAX_REPLY_BYTES = 8 * 2**20
 BYTES_PER_TOKEN = 8 * 1024
 """At most, of what comes back: a token with twenty others and their log-probabilities is 2 to 3 KB."""
-AWAY = frozenset({401, 402, 403, 404, 429, 502, 503, 504})
-"""What holds for any request: no key, no money, no such model, no more today, nobody behind the gate."""
+AWAY: Mapping[int, Away] = {401: "shut", 402: "shut", 404: "shut", 429: "busy", 502: "busy", 503: "busy"}
+"""What says nothing of the request: no key, no money, no such model; too many at once, nobody behind the gate. 403 is
+not among them, by which some say that they don't like a prompt, nor 504, which a long answer meets."""
 AGAIN = frozenset({408, 409, 425, 429, *range(500, 600)} - {501})
 """Answers after which the same request may go well; what a server doesn't know, it will not learn."""
 
@@ -35,19 +37,19 @@ AGAIN = frozenset({408, 409, 425, 429, *range(500, 600)} - {501})
 class Again(Exception):
     """It went wrong, and may go well another time."""
 
-    def __init__(self, message: str, wait_s: float | None = None, *, away: bool = False) -> None:
+    def __init__(self, message: str, wait_s: float | None = None, *, away: Away | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.wait_s = wait_s
         """What the server asks for."""
         self.away = away
-        """Whether any other request would meet the same."""
+        """Whether it may be no fault of the request's."""
 
 
 class Refused(Exception):
     """The server will not, or must not be asked again."""
 
-    def __init__(self, message: str, *, status: int | None = None, away: bool = False) -> None:
+    def __init__(self, message: str, *, status: int | None = None, away: Away | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.status = status
@@ -189,8 +191,8 @@ class Wire:
             said = "an endless error"
         message = f"answered HTTP {status}: {said or 'nothing'}"
         if status in AGAIN:
-            return Again(message, retry_after_s(response.headers.get("retry-after")), away=status in AWAY)
-        return Refused(message, status=status, away=status in AWAY)
+            return Again(message, retry_after_s(response.headers.get("retry-after")), away=AWAY.get(status))
+        return Refused(message, status=status, away=AWAY.get(status))
 
     def _clean(self, text: str) -> str:
         """One short harmless line of what a server said."""
@@ -228,7 +230,7 @@ class _Exchange:
         import httpx
 
         if isinstance(error, httpx.ConnectTimeout | httpx.ConnectError):
-            return Again("can't be reached", away=True)
+            return Again("can't be reached", away="busy")
         if isinstance(error, httpx.TimeoutException):
             return Again(f"said nothing for {self._timeout_s:g} s")
         if isinstance(error, httpx.HTTPError | httpx.InvalidURL | httpx.StreamError):
