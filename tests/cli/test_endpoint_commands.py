@@ -308,8 +308,12 @@ def test_no_error_shows_the_key_and_nothing_that_is_written_holds_it(
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(absence, "PAUSE_S", 0.1)
+
+
+@pytest.fixture
+def impatient(brisk: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(absence, "PATIENCE_S", 0.6)
 
 
@@ -441,7 +445,7 @@ def test_another_server_s_answers_are_kept_when_one_goes_away(
         assert kept == len(other.asked) > 0
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("brisk")
 def test_a_server_that_is_back_in_a_moment_ends_nothing(folder: Path, server: Server, localtable: Command) -> None:
     suite = hosted_suite(folder, server, 4, max_concurrent=4)
     server.next = [answer] * 6 + [status(503, "starting")] * 8
@@ -450,7 +454,7 @@ def test_a_server_that_is_back_in_a_moment_ends_nothing(folder: Path, server: Se
     assert states() == {"finished": 4}
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("brisk")
 def test_one_that_had_no_luck_is_asked_again_while_others_are_answered(
     folder: Path, server: Server, localtable: Command
 ) -> None:
