@@ -13,7 +13,7 @@ from typing import Literal
 PAUSE_S = 5.0
 """Before what was turned away is asked again, where nobody was answered."""
 PATIENCE_S = 120.0
-"""Without one answer, after which a server is taken to be away. Each request has been asked `retries` times in it."""
+"""Without one answer, after which a server is taken to be away."""
 
 Finding = Literal["wait", "no luck", "ask again", "away"]
 

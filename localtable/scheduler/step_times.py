@@ -61,7 +61,7 @@ class StepTimes:
         (an engine that always had as many rows), that decides, and the samples say how much slower or faster all is.
 
         Args:
-            expected: What was reckoned with so far.
+            expected: What is reckoned with before anything was seen.
 
         Returns:
             None where nothing was seen.
