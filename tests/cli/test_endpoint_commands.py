@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -433,12 +434,19 @@ def test_another_server_s_answers_are_kept_when_one_goes_away(
         (folder / "other.yaml").write_text(yaml.safe_dump({"id": "other", "endpoint": endpoint}))
         write_panel(folder, [{"name": "Bob", "model": "hosted.yaml"}, {"name": "Cyd", "model": "other.yaml"}])
 
+        waiting = threading.Event()
+
         def slow(handler: Handler, request: Received) -> None:
+            waiting.set()
             time.sleep(0.3)
             answer(handler, request)
 
-        other.usual = slow
-        server.usual = status(402, "no credit")
+        def refuse(handler: Handler, request: Received) -> None:
+            """Once the other has something to answer: which of the two is asked first is the machine's."""
+            assert waiting.wait(60)
+            status(402, "no credit")(handler, request)
+
+        other.usual, server.usual = slow, refuse
         assert localtable(*suite).code == 3
         with closing(sqlite3.connect("run.db")) as store:
             (kept,) = store.execute("SELECT count(*) FROM generations WHERE model = 'other'").fetchone()
