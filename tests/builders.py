@@ -18,14 +18,15 @@ from localtable.config import parse_card, parse_panel, parse_question
 from localtable.engines.base import EngineSpec, Request
 from localtable.errors import ConfigError
 from localtable.prompts import ByteTokenizer, load_wording
-from localtable.protocol import Debate, build_conditions
+from localtable.protocol import Debate, build_conditions, cards_of
 from localtable.runner import RunOptions, hold_debate
 from localtable.runner.events import RunEvent
 from localtable.runner.inputs import describe_run
 from localtable.runner.keys import request_key
 from localtable.runner.loop import Loop, Outcome
-from localtable.runner.models import Model, build_models, longest_turns
+from localtable.runner.models import Model, build_models, build_moderators, longest_turns
 from localtable.runner.session import models_of
+from localtable.runner.summarizing import length_for
 from localtable.scheduler.pool import EnginePool, Placement, Swap
 from localtable.scheduler.worker import EngineHandle, InlineEngine
 from localtable.store import IN_MEMORY, Noise, Store
@@ -235,11 +236,16 @@ def record(
         always_draws: False treats a greedy request's seed as real engines do: as nothing.
     """
     wording = load_wording(panel.prompts)
-    models = build_models(panel, {card.id: ByteTokenizer() for card in panel.cards}, wording, real_templates=False)
-    questions = [question] if isinstance(question, Question) else question
     conditions = dict(enumerate(build_conditions(panel, controls), start=1))
+    tokenizers = {card.id: ByteTokenizer() for card in cards_of(conditions.values())}
+    models = build_models(panel, tokenizers, wording, real_templates=False)
+    questions = [question] if isinstance(question, Question) else question
     sitting = {number: models_of(models, condition) for number, condition in conditions.items()}
     needs = longest_turns(sitting.values(), questions)
+    moderators = build_moderators(conditions, models, tokenizers, dict.fromkeys(conditions, wording))
+    for moderator in moderators.values():
+        models.setdefault(moderator.card.id, moderator)
+        needs[moderator.card.id] = max(needs.get(moderator.card.id, 0), length_for(moderator))
     log: list[tuple[Request, ...] | RunEvent] = []
     most_running = dict.fromkeys(models, 0)
 
@@ -282,6 +288,7 @@ def record(
             key_of=lambda model_id, request: request_key(model_id, request, always_draws=always_draws),
             tell=log.append,
             should_stop=lambda: False,
+            moderators=moderators,
         )
         try:
             outcomes = list(loop.run())

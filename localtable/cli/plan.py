@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from localtable.cli.options import machine_options, override, panel_options, read_gpus, read_panel, read_size
+from localtable.cli.options import (
+    machine_options,
+    moderator_option,
+    override,
+    panel_options,
+    read_gpus,
+    read_panel,
+    read_size,
+    with_moderator,
+)
 from localtable.cli.work import File
 from localtable.errors import ConfigError
 
@@ -25,6 +34,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("suites", nargs=-1, type=File, metavar="[SUITE…]")
 @panel_options
+@moderator_option
 @click.option("--sweep", "sweep_file", type=File, metavar="FILE", help="A sweep, with its own panels and questions.")
 @machine_options
 @click.option("--questions", type=click.IntRange(1, 10_000_000), help="How many; the suite's own number, or 200.")
@@ -37,6 +47,7 @@ def plan(
     models: tuple[str, ...],
     rounds: int | None,
     prompts: str | None,
+    moderator: str | None,
     sweep_file: Path | None,
     gpus: str | None,
     device_memory: str | None,
@@ -61,11 +72,13 @@ def plan(
     machine = _machine(gpus, device_memory)
     if sweep_file is None:
         panel = override(read_panel(panel_file, models, Stop("never")), rounds=rounds, seed=None, prompts=prompts)
+        panel = with_moderator(panel, moderator)
         name = f"The panel {panel.name!r}"
-    elif suites or panel_file or models or rounds or prompts:
+    elif suites or panel_file or models or rounds or prompts or moderator:
         raise ConfigError(
             f"{sweep_file} says itself who debates on what",
-            hint="Leave SUITE, --panel, -m, --rounds and --prompts out; --questions N plans for other numbers.",
+            hint="Leave SUITE, --panel, -m, --rounds, --prompts and --moderator out; --questions N plans for other "
+            "numbers.",
         )
     else:
         from localtable.analysis.factor_contrasts import require_comparable
@@ -105,14 +118,16 @@ def _of_panel(panel: Panel, suites: Sequence[Path], machine: Machine, engine: st
     from localtable.cli.plan_text import panel_line
     from localtable.config import load_suites
     from localtable.places import home
+    from localtable.protocol import DEBATE, Condition, cards_of
     from localtable.runner.planning import plan_inputs, tokenizers_here
     from localtable.scheduler.plan import USUAL_QUESTIONS
 
-    _say_left_out(panel.cards)
+    cards = cards_of([Condition(DEBATE, panel)])
+    _say_left_out(cards)
     given: Sequence[Question] = list(load_suites(suites)) if suites else []
     number = questions or len(given) or USUAL_QUESTIONS
-    wishes, workloads = plan_inputs(panel, machine, engine, given, number, tokenizers_here(panel.cards, home()))
-    return panel_line(panel, workloads[0], len(wishes)), wishes, workloads
+    wishes, workloads = plan_inputs(panel, machine, engine, given, number, tokenizers_here(cards, home()))
+    return panel_line(panel, workloads[0]), wishes, workloads
 
 
 def _of_sweep(loaded: LoadedSweep, machine: Machine, engine: str, questions: int | None) -> Planned:

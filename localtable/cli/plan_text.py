@@ -48,17 +48,22 @@ def print_refusal(name: str, machine: Machine, reason: str, advice: tuple[str, .
         console.print(Text(f"{'What would make it run' if number == 0 else 'or'}: {line}."))
 
 
-def panel_line(panel: Panel, work: Workload, num_models: int) -> str:
+def panel_line(panel: Panel, work: Workload) -> str:
     """Of what a panel's plan is."""
+    num_models = len(set(work.seats))
     models = f"{num_models} models" if num_models > 1 else "one model"
-    return f"{panel.name}: {len(work.seats)} seats on {models}, {work.rounds} rounds, {work.questions:,} questions"
+    held = f"{len(work.seats)} seats on {models}, {panel.rounds} rounds, {work.questions:,} questions"
+    summed_up = "" if work.summaries is None else f", summed up by {work.summaries.model_id}"
+    return f"{panel.name}: {held}{summed_up}"
 
 
 def sweep_line(size: str, workloads: Sequence[Workload]) -> str:
     """The same of a sweep: how much it is, and how much of it is the same."""
     repeated = sum(work.num_repeated for work in workloads)
     turns = sum(work.num_turns for work in workloads)
-    return f"{size}: {turns - repeated:,} to generate, as far as that can be known before"
+    moderated = [work for work in workloads if work.summaries is not None]
+    summed_up = f"; {sum(work.questions for work in moderated):,} debates summed up" if moderated else ""
+    return f"{size}: {turns - repeated:,} to generate, as far as that can be known before{summed_up}"
 
 
 def _machine_in_words(machine: Machine) -> str:

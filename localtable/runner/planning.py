@@ -12,17 +12,18 @@ from itertools import chain, compress
 from pathlib import Path
 
 from localtable.errors import ConfigError
-from localtable.prompts import ByteTokenizer, HfTokenizer, PromptTokenizer, load_wording
+from localtable.prompts import ByteTokenizer, HfTokenizer, PromptTokenizer, Wording, load_wording
 from localtable.prompts.render import BYTES_PER_TOKEN, RETOKENIZED
-from localtable.protocol import cards_of, peers_read
-from localtable.runner.models import Model, build_models, longest_turns, seat_conditions
+from localtable.protocol import DEBATE, Condition, cards_of, peers_read
+from localtable.runner.models import Model, build_moderators, longest_turns, seat_conditions
 from localtable.runner.placements import BLOCK_TOKENS, wish_for
-from localtable.runner.rehearsal import length_of, rehearse, typical
+from localtable.runner.rehearsal import Summing, length_of, rehearse, typical
 from localtable.runner.repeated import Repeated, repeated_turns
+from localtable.runner.summarizing import length_for
 from localtable.runner.sweeps import SweepPlan
 from localtable.scheduler.devices import Machine
 from localtable.scheduler.memory.settings import GPU_BLOCK_TOKENS
-from localtable.scheduler.plan import SHORTEST, Workload
+from localtable.scheduler.plan import SHORTEST, Summaries, Workload
 from localtable.scheduler.seating import Wish
 from localtable.types import Card, Panel, Participant, Question, Seat, ShownTurn
 from localtable.weights import WeightStore
@@ -56,15 +57,15 @@ def plan_inputs(
         tokenizers: By card id, of models that are here.
 
     Returns:
-        A wish for each model, and what they do; models at endpoints take nothing here, and are left out.
+        A wish for each model, the moderator's among them, and what they do; models at endpoints take nothing here, and
+        are left out.
 
     Raises:
         ConfigError: All models are at endpoints.
         PlacementError: A turn of a model that is here is longer than its context.
     """
-    wording = load_wording(panel.prompts)
-    models = build_models(panel, _tokenizers(panel.cards, tokenizers), wording, real_templates=False)
-    return _inputs([models], [()], [False], machine, kind, questions, number)
+    conditions, wordings = {1: Condition(DEBATE, panel)}, {1: load_wording(panel.prompts)}
+    return _inputs(conditions, wordings, {1: ()}, tokenizers, machine, kind, questions, number)
 
 
 def sweep_inputs(
@@ -89,11 +90,8 @@ def sweep_inputs(
         ConfigError: A confederate has no vote on one of the first questions.
         PlacementError: As `plan_inputs`.
     """
-    cards = cards_of(plan.conditions.values())
-    sitting = seat_conditions(plan.conditions, _tokenizers(cards, tokenizers), plan.wordings, real_templates=False)
     repeated = repeated_turns(plan, questions[:2])
-    again, noises = [repeated[n] for n in sitting], [plan.conditions[n].noise for n in sitting]
-    return _inputs(list(sitting.values()), again, noises, machine, kind, questions, number)
+    return _inputs(plan.conditions, plan.wordings, repeated, tokenizers, machine, kind, questions, number)
 
 
 def tokenizers_here(cards: Iterable[Card], home: Path) -> dict[str, PromptTokenizer]:
@@ -116,34 +114,46 @@ def _tokenizers(cards: Iterable[Card], known: Mapping[str, PromptTokenizer] | No
 
 
 def _inputs(
-    sitting: Sequence[Mapping[str, Model]],
-    repeated: Sequence[Repeated],
-    noises: Sequence[bool],
+    conditions: Mapping[int, Condition],
+    wordings: Mapping[int, Wording],
+    repeated: Mapping[int, Repeated],
+    tokenizers: Mapping[str, PromptTokenizer] | None,
     machine: Machine,
     kind: str,
     questions: Sequence[Question],
     number: int,
 ) -> tuple[list[Wish], list[Workload]]:
-    """Of conditions with their models, their turns that others have said, and whether peers' words are noise."""
+    """Of conditions by number, each with its wording and those of its turns that another one has said."""
+    known = _tokenizers(cards_of(conditions.values()), tokenizers)
     asked = questions or [USUAL_QUESTION]
     question = max(asked, key=length_of)
-    lengths: dict[str, int] = {}
+    sitting = seat_conditions(conditions, known, wordings, real_templates=False)
+    here = {n: {i: model for i, model in models.items() if not model.at_endpoint} for n, models in sitting.items()}
     seen: dict[str, Model] = {}
-    here = [{card_id: model for card_id, model in models.items() if not model.at_endpoint} for models in sitting]
-    if not any(here):
+    for card_id, model in chain.from_iterable(models.items() for models in here.values()):
+        seen.setdefault(card_id, model)
+    moderators = build_moderators(conditions, seen, known, wordings)
+    if not seen and not moderators:
         raise ConfigError(
             "every model is spoken to at an endpoint: there is nothing to plan here",
             hint="Hold the debate or the suite: nothing has to be loaded for it.",
         )
-    exact = longest_turns([{i: model for i, model in models.items() if _counts(model)} for models in here], asked)
-    for card_id, model in chain.from_iterable(models.items() for models in here):
+    lengths: dict[str, int] = {}
+    exact = longest_turns([{i: m for i, m in models.items() if _counts(m)} for models in here.values()], asked)
+    for card_id, model in chain.from_iterable(models.items() for models in here.values()):
         lengths[card_id] = max(lengths.get(card_id, 0), exact.get(card_id) or _longest(model, question))
-        seen.setdefault(card_id, model)
+    for moderator in moderators.values():
+        seen.setdefault(moderator.card.id, moderator)
+        lengths[moderator.card.id] = max(lengths.get(moderator.card.id, 0), length_for(moderator))
     wishes = [wish_for(kind, model, lengths[card_id], machine, suite=True) for card_id, model in seen.items()]
+    block = _block_tokens(kind, machine)
     workloads = [
-        replace(_workload(models, asked, number, kind, machine, noise=noise), repeated=again)
-        for models, again, noise in zip(here, repeated, noises, strict=True)
-        if models
+        replace(
+            _workload(conditions[n], wordings[n], models, moderators.get(n), asked, number, block),
+            repeated=repeated[n],
+        )
+        for n, models in here.items()
+        if models or n in moderators
     ]
     return wishes, workloads
 
@@ -182,10 +192,15 @@ def _most_said(seat: Participant) -> int:
 
 
 def _workload(
-    models: Mapping[str, Model], questions: Sequence[Question], number: int, kind: str, machine: Machine, *, noise: bool
+    condition: Condition,
+    wording: Wording,
+    models: Mapping[str, Model],
+    moderator: Model | None,
+    questions: Sequence[Question],
+    number: int,
+    block_tokens: int,
 ) -> Workload:
-    model = next(iter(models.values()))
-    panel = model.panel
+    panel = condition.panel
     seats = tuple(seat for seat in panel.model_seats if seat.card.endpoint is None)
     said = tuple(seat.sampling.max_tokens + (seat.thinking.max_tokens if seat.thinking.on else 0) for seat in seats)
     least = tuple(
@@ -194,20 +209,36 @@ def _workload(
     known = {card_id: other.renderer.tokenizer for card_id, other in models.items()}
     played = rehearse(
         panel,
-        model.renderer.wording,
+        wording,
         typical(questions),
         # What one has said and another reads is compared by its length: all of them count, or none.
         _tokenizers(panel.cards, known if all(map(_counts, models.values())) else {}),
-        block_tokens=_block_tokens(kind, machine),
+        block_tokens=block_tokens,
         said=(SHORTEST + 1) / 2,
-        noise=noise,
+        noise=condition.noise,
+        moderator=moderator,
     )
     here = [seat.card.endpoint is None for seat in panel.model_seats]
     kept, anew = (
-        tuple(tuple(getattr(reading, name) for reading in compress(row, here)) for row in played)
+        tuple(tuple(getattr(reading, name) for reading in compress(row, here)) for row in played.turns if any(here))
         for name in ("kept", "anew")
     )
-    return Workload(tuple(seat.card.id for seat in seats), panel.rounds, number, said, least, kept, anew)
+    return Workload(
+        tuple(seat.card.id for seat in seats),
+        panel.rounds if seats else 0,
+        number,
+        said,
+        least,
+        kept,
+        anew,
+        summaries=None if moderator is None else _summaries(moderator, played.summing),
+    )
+
+
+def _summaries(moderator: Model, summing: Summing | None) -> Summaries:
+    """What a moderator takes for each debate; nothing where none can be summed up, but it is loaded to find that."""
+    reads, writes = (0, 0) if summing is None else (summing.reads, summing.writes)
+    return Summaries(moderator.card.id, reads, writes, int(SHORTEST * writes))
 
 
 def _block_tokens(kind: str, machine: Machine) -> int:

@@ -16,7 +16,7 @@ from localtable.scheduler.calibration import Calibration
 from localtable.scheduler.devices import GIB, Device, Machine
 from localtable.scheduler.seating import Seated, Wish, seat_all
 from localtable.scheduler.simulate.bounds import lower_bound
-from localtable.scheduler.simulate.instance import Instance, Model, Sleep, Turn
+from localtable.scheduler.simulate.instance import Closing, Instance, Model, Sleep, Turn
 from localtable.scheduler.simulate.result import Result
 from localtable.scheduler.simulate.simulation import simulate
 
@@ -38,11 +38,24 @@ WORTHWHILE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
+class Summaries:
+    """What a moderator takes for each debate."""
+
+    model_id: str
+    prompt_tokens: int
+    """Of all prompts, that no cache holds."""
+    tokens: int
+    """The bound of all that it writes, with the texts that it is asked for again."""
+    least_tokens: int
+    """The shortest that it is reckoned with."""
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """What the debates of a panel take, as far as time goes."""
 
     seats: tuple[str, ...]
-    """Card ids, one for each seat."""
+    """Card ids, one for each seat whose model runs here; none where a moderator alone does."""
     rounds: int
     questions: int
     statement_tokens: tuple[int, ...]
@@ -56,6 +69,8 @@ class Workload:
     repeated: tuple[tuple[bool, ...], ...] = ()
     """By round and seat: whether another workload's debate on the question gets the same answer to the same request;
     empty: no turn does."""
+    summaries: Summaries | None = None
+    """None: nobody sums up, or templates do."""
 
     @property
     def num_turns(self) -> int:
@@ -234,7 +249,7 @@ def spoken(seconds: float) -> str:
 def _predict(seated: dict[str, Seated], workloads: tuple[Workload, ...], machine: Machine) -> Plan:
     all_questions = workloads[0].questions
     turns = sum(workload.num_turns for workload in workloads) // all_questions
-    questions = min(all_questions, MAX_SIMULATED, max(MAX_SIMULATED_TURNS // turns, 1))
+    questions = min(all_questions, MAX_SIMULATED, max(MAX_SIMULATED_TURNS // max(turns, 1), 1))
     instance = _instance(seated, workloads, machine, questions)
     result = simulate(instance)
     bound = lower_bound(instance)
@@ -268,7 +283,24 @@ def _instance(seated: dict[str, Seated], workloads: Sequence[Workload], machine:
         turns=tuple(_debate(workload, seated, rng) for _ in range(questions) for workload in workloads),
         sharing="turns" if machine.kind == "cpu" else "processor",
         panels=panels * questions if len(workloads) > 1 else (),
+        closings=_closings(workloads, numbers, questions, rng),
     )
+
+
+def _closings(
+    workloads: Sequence[Workload], numbers: Mapping[str, int], questions: int, rng: random.Random
+) -> tuple[Closing | None, ...]:
+    """The summary of each debate, as they stand in an instance."""
+
+    def closing(wanted: Summaries | None) -> Closing | None:
+        if wanted is None:
+            return None
+        written = rng.randint(wanted.least_tokens, wanted.tokens)
+        return Closing(numbers[wanted.model_id], Turn(wanted.prompt_tokens, written))
+
+    if all(workload.summaries is None for workload in workloads):
+        return ()
+    return tuple(closing(workload.summaries) for _ in range(questions) for workload in workloads)
 
 
 def _debate(workload: Workload, seated: Mapping[str, Seated], rng: random.Random) -> tuple[tuple[Turn, ...], ...]:

@@ -44,6 +44,8 @@ class Standing:
     """Requests that wait for it."""
     coming: int = 0
     """Requests that awake engines, by themselves, will open for it."""
+    awaited: bool = True
+    """Whether other models' next round may wait for them; False of summaries alone."""
     waiting_s: float = 0.0
     """Seconds of work that wait for it."""
     rest_s: float = 0.0
@@ -99,7 +101,7 @@ def decide(standings: Sequence[Standing], capacities: Sequence[int]) -> Activate
             free[device] -= standing.bytes_now()
     absent = [s for s in standings if not s.present and busy_devices.isdisjoint(s.devices)]
     # Stable: of equal ones the first in the panel's order.
-    wanted = sorted((s for s in absent if s.waiting), key=_worth, reverse=True)
+    wanted = sorted((s for s in absent if s.waiting), key=_urgency, reverse=True)
     idle = [s for s in standings if s.idle]
     resting = [s for s in standings if s.idle or s.state == "asleep"]
     for removable, close in ((idle, False), (resting, True)):
@@ -124,9 +126,12 @@ def decide(standings: Sequence[Standing], capacities: Sequence[int]) -> Activate
     return None
 
 
-def _worth(standing: Standing) -> float:
-    """Seconds of work for each second that it takes to begin."""
-    return standing.waiting_s / max(standing.activate_s, 1e-9)
+def _urgency(standing: Standing) -> tuple[bool, float]:
+    """Whether others wait for it; and seconds of work for each second that it takes to begin.
+
+    What nobody waits for comes last, however much it is: there will be more of it, and one load does for all.
+    """
+    return standing.awaited, standing.waiting_s / max(standing.activate_s, 1e-9)
 
 
 def _lingering(standings: Sequence[Standing]) -> list[tuple[Standing, float]]:

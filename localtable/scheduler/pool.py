@@ -94,6 +94,8 @@ class Outlook:
     """That engines which are awake will open for it without any other."""
     left: bool
     """Whether there is anything left for it to do, now or in a later round."""
+    awaited: bool = True
+    """Whether others wait for what waits now: for turns they may, for summaries nobody does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,6 +410,7 @@ class EnginePool:
             running=len(slot.running),
             waiting=waiting,
             coming=coming,
+            awaited=outlook.awaited,
             waiting_s=waiting * slot.placement.turn_s,
             rest_s=slot.rest_s() if not (waiting or coming) else 0.0,
             activate_s=slot.wake_s if slot.state == "asleep" else slot.load_s,

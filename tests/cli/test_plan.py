@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from store_builders import one
-from sweep_builders import write_sweep
+from sweep_builders import CARDS, write_sweep
 
 from localtable.cli.main import run
 from localtable.places import packaged
@@ -184,6 +184,46 @@ def test_a_sweep_takes_the_activations_and_the_turns_that_were_planned(
     assert plan["lower_bound_s"] <= plan["predicted_s"]
 
 
+@pytest.mark.parametrize(("num_models", "fit"), [(2, 1), (2, 2), (2, 3), (3, 2)])
+@pytest.mark.parametrize("moderator", ["small", "third", "fourth"])
+def test_what_is_summed_up_takes_the_activations_that_were_planned(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, moderator: str, num_models: int, fit: int
+) -> None:
+    """By a model of the table or by another one."""
+    for card in CARDS:
+        (tmp_path / f"{card['id']}.yaml").write_text(json.dumps(card))
+    keys = {"engine": {"kv_cache_memory_bytes": "300MiB"}, "moderator": f"{moderator}.yaml", "stop": {"when": "never"}}
+    file = write_sweep(tmp_path, num_models=num_models, panel_keys=keys, factors={"rounds": ["1", "2"]})
+    plan = planned(capsys, "--sweep", str(file), "--gpus", f"1x{1000 * fit + 100}MiB")
+    totals = held(tmp_path, file, fit)
+    assert sum(plan["activations"].values()) == sum(totals["activations"].values())
+    assert plan["activations"].keys() == totals["activations"].keys()
+    assert one(tmp_path / "run.db", "SELECT count(*) FROM summaries") == 8
+    assert plan["lower_bound_s"] <= plan["predicted_s"]
+
+
+def test_who_sums_up_is_said_and_takes_its_room_and_its_time(capsys: pytest.CaptureFixture[str]) -> None:
+    panel = ("-m", "smollm2-135m-instruct", "-m", "smollm2-135m-instruct", "--gpus", "24GiB")
+    plain = planned(capsys, *panel)
+    own = planned(capsys, *panel, "--moderator", "smollm2-135m-instruct")
+    other = planned(capsys, *panel, "--moderator", "qwen3-8b")
+    assert plain["workload"]["summaries"] is None
+    assert own["workload"]["summaries"]["model_id"] == "smollm2-135m-instruct"
+    assert [engine["model"] for engine in other["engines"]] == ["smollm2-135m-instruct", "qwen3-8b"]
+    assert plain["seconds"]["generate"] < own["seconds"]["generate"] < other["seconds"]["generate"]
+    said = words(capsys, *panel, "--moderator", "qwen3-8b")
+    assert said.startswith("models: 2 seats on one model, 2 rounds, 200 questions, summed up by qwen3-8b\n")
+    assert words(capsys, *panel).startswith("models: 2 seats on one model, 2 rounds, 200 questions\n")
+
+
+def test_a_sweep_says_how_many_debates_are_summed_up(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Its controls are not."""
+    keys = {"moderator": "small.yaml"}
+    file = write_sweep(tmp_path, panel_keys=keys, factors={"rounds": ["2", "3"]}, controls=["first-round"])
+    said = words(capsys, "--sweep", str(file), "--gpus", "24GiB").splitlines()[0]
+    assert said.endswith("as far as that can be known before; 8 debates summed up")
+
+
 def test_what_a_sweep_shares_takes_no_time(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     found = []
     for number, reads in enumerate((["everyone", "itself"], ["everyone", "itself", "neighbours"])):
@@ -217,6 +257,7 @@ def test_a_sweep_is_said_in_words(capsys: pytest.CaptureFixture[str], tmp_path: 
     [
         (["-m", "smollm2-135m-instruct"], "says itself who debates on what"),
         (["--rounds", "3"], "says itself who debates on what"),
+        (["--moderator", "smollm2-135m-instruct"], "says itself who debates on what"),
         (["suite.jsonl"], "says itself who debates on what"),
     ],
 )
@@ -248,6 +289,7 @@ def test_a_sweep_that_is_none_is_refused_by_its_plan(capsys: pytest.CaptureFixtu
         (["--device-memory", "0GiB"], "no size"),
         (["-p", "missing.yaml"], "missing.yaml"),
         (["--prompts", "nonsense"], "nonsense"),
+        (["--moderator", "nobody"], "nobody"),
     ],
 )
 def test_what_makes_no_sense_is_refused(capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from builders import CARD, Recorded, make_panel, make_question, record, write_script
 
 from localtable.engines.base import Request
@@ -17,7 +18,7 @@ from localtable.runner.models import build_models
 from localtable.runner.planning import plan_inputs
 from localtable.runner.rehearsal import CHANGED, Reading, rehearse, typical
 from localtable.scheduler.gpus import parse_gpus
-from localtable.scheduler.plan import Workload
+from localtable.scheduler.plan import Workload, make_plan
 from localtable.types import Panel, Question
 
 QUESTIONS = [
@@ -36,7 +37,7 @@ def rehearsed(
     tokenizers = {card.id: ByteTokenizer() for card in panel.cards}
     return rehearse(
         panel, load_wording(panel.prompts), questions, tokenizers, block_tokens=block_tokens, said=0.5, noise=noise
-    )
+    ).turns
 
 
 def recorded(panel: Panel, folder: Path, **more: Any) -> Recorded:
@@ -255,3 +256,68 @@ def test_one_question_alone_has_nothing_in_common_with_itself(tmp_path: Path) ->
     ((alone,),) = rehearsed(panel, [first, second])
     ((among,),) = rehearsed(panel)
     assert alone.kept == pytest.approx(among.kept, abs=8)
+
+
+# ── summaries ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def summed_up_in_a_run(panel: Panel, folder: Path) -> tuple[float, int]:
+    """Tokens that a moderator's first attempts read anew on the second question, and may write, letter by letter."""
+    requests = [r for r in recorded(panel, folder).requests if r.origin is not None and r.origin.step == "summary"]
+    mine = [r for r in requests if r.origin is not None and r.origin.question_id == "two" and r.origin.sample == 0]
+    before: list[tuple[int, ...]] = []
+    new = 0
+    for request in mine:
+        new += len(request.prompt_token_ids) - max(
+            (common(request.prompt_token_ids, prompt) for prompt in before), default=0
+        )
+        before.append(request.prompt_token_ids)
+    return new / BYTES_PER_TOKEN, sum(request.sampling.max_tokens for request in mine)
+
+
+@pytest.mark.parametrize("moderator", ["toy", "other"])
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_a_summary_reads_and_writes_what_it_does_in_a_run(tmp_path: Path, moderator: str, rounds: int) -> None:
+    """By one of the table, and by one that doesn't sit there."""
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(TWO_MODELS[1]))
+    panel = make_panel(tmp_path, "Ada", "Bob", sampling=SAMPLING, rounds=rounds, moderator=f"{moderator}.yaml")
+    wishes, (work,) = plan_inputs(panel, parse_gpus("80GiB"), "vllm", QUESTIONS, 10)
+    assert {wish.card.id: wish.max_model_len for wish in wishes}[moderator] == 4096
+    assert work.summaries is not None and work.summaries.model_id == moderator
+    seats = (replace(seat, sampling=replace(seat.sampling, max_tokens=2 * SAID)) for seat in panel.model_seats)
+    read, written = summed_up_in_a_run(replace(panel, seats=tuple(seats)), tmp_path)
+    texts = written / 80 - 1
+    # A block's part of each prompt is found again too late, and a half of all texts are asked for again.
+    assert work.summaries.prompt_tokens == pytest.approx(read + texts * 1.5 * 8, rel=0.15)
+    assert work.summaries.tokens == 1.5 * written
+    assert work.summaries.least_tokens == work.summaries.tokens // 2
+
+
+def test_without_a_moderator_nothing_is_summed_up(tmp_path: Path) -> None:
+    panel = make_panel(tmp_path, "Ada", "Bob")
+    assert plan_of(panel).summaries is None
+
+
+def test_a_moderator_of_seats_at_endpoints_is_all_that_is_planned(tmp_path: Path) -> None:
+    endpoint = {"id": "far", "endpoint": {"base_url": "http://localhost:1/v1", "model": "far"}}
+    panel = make_panel(tmp_path, "Ada", "Bob", cards=[endpoint], moderator=card_file(tmp_path, CARD))
+    wishes, (work,) = plan_inputs(panel, parse_gpus("80GiB"), "vllm", QUESTIONS, 10)
+    assert [wish.card.id for wish in wishes] == ["toy"]
+    assert (work.seats, work.rounds, work.prompt_tokens) == ((), 0, ())
+    plan = make_plan(wishes, [work], parse_gpus("80GiB"))
+    assert plan.simulated.activations == {"toy": 1}
+    assert 0 < plan.lower_bound_s <= plan.predicted_s
+
+
+def card_file(folder: Path, card: Mapping[str, Any]) -> str:
+    (folder / "moderator.yaml").write_text(yaml.safe_dump(card))
+    return "moderator.yaml"
+
+
+def test_facts_too_long_for_their_moderator_take_nothing_and_it_is_loaded_all_the_same(tmp_path: Path) -> None:
+    """As in the run, which finds that of each debate."""
+    short = {**CARD, "id": "short", "context_length": 300}
+    panel = make_panel(tmp_path, "Ada", "Bob", sampling=SAMPLING, moderator=card_file(tmp_path, short))
+    work = plan_of(panel)
+    assert work.summaries is not None
+    assert (work.summaries.model_id, work.summaries.prompt_tokens, work.summaries.tokens) == ("short", 0, 0)

@@ -13,7 +13,7 @@ from localtable.scheduler.policy import Activate, Standing, decide
 from localtable.scheduler.simulate import bounds, load_paths
 from localtable.scheduler.simulate.bounds import lower_bound, work_of
 from localtable.scheduler.simulate.exact import optimum
-from localtable.scheduler.simulate.instance import Instance, Model, Sleep, Speed, Turn
+from localtable.scheduler.simulate.instance import Closing, Instance, Model, Sleep, Speed, Turn
 from localtable.scheduler.simulate.load_paths import LoadPaths, Weights
 from localtable.scheduler.simulate.simulation import simulate
 
@@ -152,6 +152,51 @@ def test_the_knapsack_bound_is_never_above_the_searched_one(seed: int, monkeypat
 def test_a_model_that_fits_nowhere_has_no_bound() -> None:
     with pytest.raises(ValueError, match="fit"):
         least_s(panel(10), 5, 1)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_is_summed_up_has_a_bound_too(seed: int) -> None:
+    """By one that debates, or by one that doesn't and beside which others fit or not; sometimes not all of it."""
+    rng = random.Random(seed)
+    whole = drawn(seed, questions=rng.randint(1, 12), devices=1 + seed % 2)
+    extra = replace(whole.models[0], model_id="extra", awake_bytes=rng.choice((10, 60, 95)))
+    models = (*whole.models, extra)
+    moderator = rng.choice((len(whole.models), rng.choice(whole.seats)))
+    some = rng.random() < 0.3
+    closings = tuple(
+        None if some and rng.random() < 0.5 else Closing(moderator, Turn(rng.randint(0, 900), rng.randint(0, 400)))
+        for _ in whole.turns
+    )
+    summed_up = replace(whole, models=models, closings=closings)
+    result = simulate(summed_up, erratic(seed) if seed % 2 else decide)
+    number = sum(closing is not None for closing in closings)
+    turns = sum(len(opened) for debate in whole.turns for opened in debate)
+    assert len(result.finished) == turns + number
+    bound = lower_bound(summed_up)
+    assert lower_bound(whole).seconds - 1e-6 <= bound.seconds <= result.makespan_s + 1e-6
+    rounds = {debate: len(opened) for debate, opened in enumerate(whole.turns)}
+    last = {(done.debate, done.round_number): done.at_s for done in result.finished}
+    for debate, closing in enumerate(closings):
+        if closing is not None:
+            assert last[debate, rounds[debate]] >= last[debate, rounds[debate] - 1]
+
+
+def test_a_moderator_that_fits_beside_nobody_takes_its_time_on_top() -> None:
+    whole = equal_models(2, 2, 2, 5)
+    judge = replace(whole.models[0], model_id="judge", awake_bytes=15, first_load_s=100.0)
+    closings = (Closing(2, Turn(0, 50)),) * len(whole.turns)
+    apart = replace(whole, models=(*whole.models, judge), closings=closings)
+    beside = replace(apart, capacities=(35,))
+    added = 100 + work_of(apart, 2).seconds
+    assert lower_bound(apart).seconds == pytest.approx(lower_bound(whole).seconds + added)
+    assert lower_bound(beside).seconds < lower_bound(apart).seconds
+    assert simulate(apart).makespan_s == pytest.approx(lower_bound(apart).seconds, rel=0.1)
+
+
+def test_the_search_refuses_what_its_bounds_do_not_know() -> None:
+    whole = drawn(1, questions=1)
+    with pytest.raises(ValueError, match="without summaries"):
+        optimum(replace(whole, closings=(Closing(0, Turn(1, 1)),)))
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -102,6 +102,12 @@ def test_of_equal_models_the_first_in_the_panels_order_comes() -> None:
     assert on(15, standing("a", "awake"), c, b) == Activate("c", ("a",))
 
 
+def test_what_nobody_waits_for_comes_behind_turns_however_much_it_is() -> None:
+    turns, summaries = standing("b", waiting=1, waiting_s=1.0), standing("c", waiting=50, waiting_s=50.0, awaited=False)
+    assert on(15, standing("a", "awake"), summaries, turns) == Activate("b", ("a",))
+    assert on(15, standing("a", "awake"), summaries) == Activate("c", ("a",))
+
+
 # ── asleep ────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -11,6 +11,7 @@ import pytest
 from schedule_builders import drawn, equal_models
 
 from localtable.scheduler.policy import Activate, Standing, decide
+from localtable.scheduler.simulate.bounds import lower_bound
 from localtable.scheduler.simulate.by_hand import (
     Batch,
     batch_s,
@@ -20,7 +21,7 @@ from localtable.scheduler.simulate.by_hand import (
     per_question,
     per_round,
 )
-from localtable.scheduler.simulate.instance import Instance, Model, Sharing, Sleep, Speed, Turn
+from localtable.scheduler.simulate.instance import Closing, Instance, Model, Sharing, Sleep, Speed, Turn
 from localtable.scheduler.simulate.result import Span, Stalled
 from localtable.scheduler.simulate.simulation import Simulation, simulate
 
@@ -54,6 +55,45 @@ def test_a_round_opens_when_all_turns_of_the_one_before_are_finished() -> None:
     for debate in range(len(instance.turns)):
         for number in range(1, instance.rounds):
             assert max(ends[debate, number - 1]) < min(ends[debate, number])
+
+
+def test_a_summary_waits_for_its_debate_and_goes_behind_turns_of_others() -> None:
+    turns = tuple(((Turn(0, 10),),) for _ in range(3))
+    closings = (Closing(0, Turn(0, 5)), None, Closing(0, Turn(0, 5)))
+    one_row = Instance((10,), (model(max_num_seqs=1),), (0,), turns, closings=closings)
+    ends = [(done.debate, done.round_number) for done in simulate(one_row).finished]
+    assert ends == [(0, 0), (1, 0), (2, 0), (0, 1), (2, 1)]
+
+
+def test_a_moderator_that_does_not_debate_is_loaded_when_there_is_something_to_sum_up() -> None:
+    debater, moderator = model("debater"), model("moderator")
+    turns = tuple(((Turn(0, tokens),),) for tokens in (10, 500))
+    closings = (Closing(1, Turn(0, 10)),) * 2
+    roomy, narrow = (Instance((size,), (debater, moderator), (0,), turns, closings=closings) for size in (20, 10))
+    assert simulate(narrow).activations == simulate(roomy).activations == {"debater": 1, "moderator": 1}
+    assert simulate(narrow).makespan_s == pytest.approx(30 + 10 * 0.012 + 490 * 0.011 + 1 + 30 + 10 * 0.012)
+
+
+def test_a_debate_that_is_held_elsewhere_is_only_summed_up() -> None:
+    elsewhere = Instance((10,), (model(),), (), ((),), closings=(Closing(0, Turn(1000, 10)),))
+    assert simulate(elsewhere).makespan_s == pytest.approx(30 + 0.1 + 10 * 0.011)
+    assert lower_bound(elsewhere).seconds == pytest.approx(30 + 0.1 + 10 * 0.011)
+
+
+def test_a_round_that_others_will_open_is_awaited_by_those_alone_who_sit_there() -> None:
+    """Else a model of other debates would hold its place for rounds in which it has no turn."""
+    panels = ((0, 1), (0, 2))
+    turns = (((Turn(0, 10), Turn(0, 200)),) * 2, ((Turn(0, 500),) * 2,) * 2)
+    models = tuple(model(name) for name in "abc")
+    simulation = Simulation(Instance((30,), models, (0, 1, 2), turns, panels=panels))
+    for name in "abc":
+        simulation.apply(Activate(name))
+    while simulation.left == 8:
+        simulation.settle(decide)
+        simulation.advance()
+    coming = {standing.model_id: standing.coming for standing in simulation.standings()}
+    assert {done.seat for done in simulation.result().finished} == {0}
+    assert coming == {"a": 1, "b": 0, "c": 0}
 
 
 # ── sharing ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from localtable.scheduler.simulate.instance import Instance, Turn
+from localtable.scheduler.simulate.instance import Instance, Model, Turn
 from localtable.scheduler.simulate.load_paths import MAX_SEARCHED, LoadPaths, Weights
 
 
@@ -51,7 +51,8 @@ def _alike(instance: Instance) -> Iterator[Instance]:
         mine = [debate for debate, others in enumerate(sets) if models <= others]
         turns = tuple(instance.turns[debate] for debate in mine)
         panels = tuple(instance.panels[debate] for debate in mine)
-        yield replace(instance, seats=tuple(sorted(models)), turns=turns, panels=panels)
+        closings = tuple(instance.closing_of(debate) for debate in mine)
+        yield replace(instance, seats=tuple(sorted(models)), turns=turns, panels=panels, closings=closings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Work:
     first_s: float
     """Rows and prompts of first rounds."""
     later_s: float
-    """Those of later rounds."""
+    """Those of later rounds, and of summaries."""
     first_steps_s: float
     """Steps of first rounds in full batches."""
     later_steps_s: float
@@ -98,12 +99,16 @@ class Work:
 def work_of(instance: Instance, number: int) -> Work:
     """A model's least work."""
     model = instance.models[number]
-    spoken = sum(instance.seats_of(debate).count(number) for debate in range(len(instance.turns)))
-    rows = min(model.max_num_seqs, spoken)
     seconds, tokens = [0.0, 0.0], [0, 0]
-    chain = later_chain = 0
+    chain = later_chain = at_once = 0
     for place, debate in enumerate(instance.turns):
         in_a_row: list[int] = []
+        closing = instance.closing_of(place)
+        sums_up = closing is not None and closing.model == number
+        at_once += max(instance.seats_of(place).count(number), sums_up)
+        if closing is not None and sums_up:
+            tokens[1] += closing.turn.decode_tokens
+            seconds[1] += _alone_s(model, closing.turn)
         for opened in debate:
             turns = _turns_in(instance, place, opened, number)
             is_later = bool(in_a_row)
@@ -111,9 +116,9 @@ def work_of(instance: Instance, number: int) -> Work:
             tokens[is_later] += said
             read_s = model.speed.prefill_s * sum(turn.prefill_tokens for turn in turns)
             seconds[is_later] += read_s + model.speed.row_s * said
-            in_a_row.append(max(turn.decode_tokens for turn in turns))
+            in_a_row.append(max((turn.decode_tokens for turn in turns), default=0))
         chain, later_chain = max(chain, sum(in_a_row)), max(later_chain, sum(in_a_row[1:]))
-    step_s = model.speed.step_s
+    rows, step_s = max(min(model.max_num_seqs, at_once), 1), model.speed.step_s
     return Work(
         seconds[0],
         seconds[1],
@@ -124,12 +129,20 @@ def work_of(instance: Instance, number: int) -> Work:
     )
 
 
+def _alone_s(model: Model, turn: Turn) -> float:
+    """Least seconds of a turn, its steps aside: others may share them."""
+    return turn.prefill_tokens * model.speed.prefill_s + turn.decode_tokens * model.speed.row_s
+
+
 def _turns_in(instance: Instance, debate: int, opened: Sequence[Turn], model: int) -> list[Turn]:
     return [turn for seat, turn in zip(instance.seats_of(debate), opened, strict=True) if seat == model]
 
 
 def chain_s(instance: Instance) -> float:
-    """Least seconds of the longest debate: its rounds one after another, in each the busiest device's share of it."""
+    """Least seconds of the longest debate: its rounds one after another, in each the busiest device's share of it.
+
+    Its summary comes behind them.
+    """
 
     def of_round(debate: int, opened: Sequence[Turn]) -> float:
         by_device = [0.0] * len(instance.capacities)
@@ -144,8 +157,18 @@ def chain_s(instance: Instance) -> float:
                 by_device[device] += prefill_s + model.speed.row_s * tokens + model.speed.step_s * longest
         return max(by_device)
 
-    first = min(instance.models[model].first_load_s for model in set(instance.seats))
-    return first + max(sum(of_round(place, opened) for opened in debate) for place, debate in enumerate(instance.turns))
+    def of_closing(debate: int) -> float:
+        closing = instance.closing_of(debate)
+        if closing is None:
+            return 0.0
+        model = instance.models[closing.model]
+        return _alone_s(model, closing.turn) + model.speed.step_s * closing.turn.decode_tokens
+
+    first = min(model.first_load_s for model in instance.models)
+    return first + max(
+        sum(of_round(place, opened) for opened in debate) + of_closing(place)
+        for place, debate in enumerate(instance.turns)
+    )
 
 
 def device_bound(instance: Instance, device: int) -> Bound:
@@ -153,13 +176,17 @@ def device_bound(instance: Instance, device: int) -> Bound:
 
     For any weights between 0 and 1, makespan ≥ Σ (1 − weight) × work + the cheapest way of loads, where a load counts
     as its seconds times the least weight of what stays awake beside it, 1 where nothing does. Weights 0 say that loads
-    hide behind any engine that is awake, weights 1 that they hide everything; the best of several is taken.
+    hide behind any engine that is awake, weights 1 that they hide everything; the best of several is taken. Of models
+    that only sum up no debate says when they are awake: beside their work nothing counts but the first load, unless
+    they fit beside no model that debates; then their time comes on top.
     """
-    numbers = [
-        number for number, model in enumerate(instance.models) if device in model.devices and number in instance.seats
-    ]
+    here = [number for number, model in enumerate(instance.models) if device in model.devices]
+    numbers = [number for number in here if number in instance.seats]
+    all_work = {number: work_of(instance, number).seconds for number in here}
+    loads = [instance.models[number].first_load_s for number in here if all_work[number]]
+    by_work = Bound(sum(all_work.values()) + min(loads, default=0.0), exposed_s=min(loads, default=0.0))
     if not numbers:
-        return Bound(0.0)
+        return by_work
     works = [work_of(instance, number) for number in numbers]
     paths = LoadPaths([instance.models[number] for number in numbers], instance.capacities[device], instance.rounds)
 
@@ -187,4 +214,11 @@ def device_bound(instance: Instance, device: int) -> Bound:
                 best, improved = Weights(*changed), True
     all_loads = uniform(1, 1)
     found = seconds(best)
-    return Bound(found, paths.least_s(all_loads), max(found - sum(work.seconds for work in works), 0.0))
+    exposed = max(found - sum(work.seconds for work in works), 0.0)
+    room = instance.capacities[device] - min(instance.models[number].awake_bytes for number in numbers)
+    apart = [n for n in here if n not in numbers and all_work[n] and instance.models[n].awake_bytes > room]
+    if apart:
+        first_s = min(instance.models[number].first_load_s for number in apart)
+        found, exposed = found + first_s + sum(all_work[number] for number in apart), exposed + first_s
+    by_loads = Bound(found, paths.least_s(all_loads), exposed)
+    return by_loads if found >= by_work.seconds else replace(by_work, swap_s=by_loads.swap_s)

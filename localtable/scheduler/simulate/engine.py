@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from localtable.scheduler.policy import State
-from localtable.scheduler.simulate.instance import Model, Task, Turn
+from localtable.scheduler.simulate.instance import Model, Queue, Task, Turn
 
 
 class Outlook:
@@ -23,7 +23,7 @@ class Outlook:
         """The model's own lengths stand in for what a run knows of a model from turns before."""
         self._lengths = sorted(turn.decode_tokens for turn in turns)
         self._sums = [0, *accumulate(self._lengths)]
-        number, speed = len(turns), model.speed
+        number, speed = max(len(turns), 1), model.speed
         self._step_s = speed.step_s
         self._tokens = self._sums[-1] / number
         self._rows = model.max_num_seqs
@@ -60,8 +60,8 @@ class SimulatedEngine:
         self.rows: list[tuple[float, int, float, Task]] = []
         """A heap by end: clock at the end, number, clock at the begin, the task."""
         self.begun = 0
-        self.ready: tuple[deque[Task], deque[Task]] = (deque(), deque())
-        """What waits: turns of later rounds, then those of first rounds."""
+        self.ready: tuple[deque[Task], ...] = tuple(deque() for _ in Queue)
+        """What waits, in the order of `Queue`."""
         self.left = left
         self.loads = 0
         self.sleeps = 0
@@ -69,13 +69,13 @@ class SimulatedEngine:
 
     @property
     def waiting(self) -> int:
-        return len(self.ready[0]) + len(self.ready[1])
+        return sum(map(len, self.ready))
 
     def copy(self) -> SimulatedEngine:
         other = SimulatedEngine(self.model, self.left)
         other.state, other.clock, other.debt_s = self.state, self.clock, self.debt_s
         other.rows, other.begun = self.rows.copy(), self.begun
-        other.ready = (self.ready[0].copy(), self.ready[1].copy())
+        other.ready = tuple(queue.copy() for queue in self.ready)
         other.loads, other.sleeps, other.busy_since = self.loads, self.sleeps, self.busy_since
         return other
 
@@ -83,7 +83,7 @@ class SimulatedEngine:
 
     def put(self, task: Task) -> None:
         """A turn waits."""
-        self.ready[0 if task.round_number else 1].append(task)
+        self.ready[task.queue].append(task)
 
     def admit(self) -> None:
         """Fill the free rows: later rounds first, so that debates come to an end."""
@@ -131,7 +131,7 @@ class SimulatedEngine:
             rest = task._replace(
                 prefill_tokens=task.prefill_tokens + int(said), decode_tokens=task.decode_tokens - said
             )
-            self.ready[0 if task.round_number else 1].appendleft(rest)
+            self.ready[task.queue].appendleft(rest)
         self.rows.clear()
         self.debt_s = 0.0
         self.clock = 0.0

@@ -36,7 +36,12 @@ def optimum(instance: Instance, *, max_nodes: int = 200_000, at_most_s: float | 
         instance: A small one: time grows exponentially with the number of turns.
         max_nodes: Moments looked at before the search gives up.
         at_most_s: A makespan that is known to be possible; the pool's own rule gives one otherwise.
+
+    Raises:
+        ValueError: Debates differ in their seats, or are summed up: the bounds of the search know neither.
     """
+    if instance.panels or instance.closings:
+        raise ValueError("the search knows debates of one panel alone, without summaries")
     best = simulate(instance).makespan_s if at_most_s is None else at_most_s
     rest = _Rest(instance)
     seen: dict[tuple[object, ...], float] = {}

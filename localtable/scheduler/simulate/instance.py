@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 Sharing = Literal["processor", "turns"]
 """How engines that are awake on one device share it: all at once, each at 1/number of the device's speed; or one after
 another, each until it is dry."""
+
+
+class Queue(IntEnum):
+    """What an engine takes first: what brings a debate to its end goes before what begins one, and before summaries."""
+
+    LATER_ROUND = 0
+    FIRST_ROUND = 1
+    SUMMARY = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +77,25 @@ class Turn(NamedTuple):
     decode_tokens: int
 
 
+class Closing(NamedTuple):
+    """What follows a debate's last round: its summary."""
+
+    model: int
+    """The moderator's number."""
+    turn: Turn
+
+
 class Task(NamedTuple):
     """A turn as an engine gets it."""
 
     debate: int
     round_number: int
-    """From 0."""
+    """From 0; of a summary the number of rounds."""
     seat: int
+    """Of a summary the number of seats."""
     prefill_tokens: int
     decode_tokens: float
+    queue: Queue
 
 
 @dataclass(frozen=True)
@@ -89,11 +108,13 @@ class Instance:
     seats: tuple[int, ...]
     """The model of each seat, by number."""
     turns: tuple[tuple[tuple[Turn, ...], ...], ...]
-    """By debate, round and seat."""
+    """By debate, round and seat; of a debate that is held elsewhere no round, and its summary is open at once."""
     sharing: Sharing = "processor"
     panels: tuple[tuple[int, ...], ...] = ()
     """By debate the model of each seat, where debates differ in that; empty: `seats` sit in all of them. `seats` then
     has every model once."""
+    closings: tuple[Closing | None, ...] = ()
+    """By debate who sums it up; empty: nobody does."""
 
     @property
     def rounds(self) -> int:
@@ -104,12 +125,19 @@ class Instance:
         """The model of each of a debate's seats."""
         return self.panels[debate] if self.panels else self.seats
 
+    def closing_of(self, debate: int) -> Closing | None:
+        """Who sums a debate up."""
+        return self.closings[debate] if self.closings else None
+
     @cached_property
     def turns_of(self) -> tuple[tuple[Turn, ...], ...]:
-        """All turns, by model."""
+        """All turns, by model; summaries are among them."""
         found: list[list[Turn]] = [[] for _ in self.models]
         for number, debate in enumerate(self.turns):
             for opened in debate:
                 for model, turn in zip(self.seats_of(number), opened, strict=True):
                     found[model].append(turn)
+            closing = self.closing_of(number)
+            if closing is not None:
+                found[closing.model].append(closing.turn)
         return tuple(map(tuple, found))

@@ -6,12 +6,12 @@ Deterministic, and exact for its assumptions (docs/scheduling.md lists them): ti
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from localtable.scheduler.policy import Activate, Standing, decide
 from localtable.scheduler.simulate.engine import Outlook, SimulatedEngine
-from localtable.scheduler.simulate.instance import Instance, Task
+from localtable.scheduler.simulate.instance import Instance, Queue, Task
 from localtable.scheduler.simulate.result import Finished, Part, Result, Span, Stalled
 
 Policy = Callable[[Sequence[Standing], Sequence[int]], Activate | None]
@@ -60,15 +60,20 @@ class Simulation:
         self.open_rounds = [0] * len(instance.turns)
         self.missing: list[list[int]] = [[] for _ in instance.turns]
         """Turns of each debate's open round that are not finished, by model."""
-        self.groups = Counter[int]()
-        """Debates with a further round, by which models are missing: bit i stands for model i."""
+        self.groups = Counter[tuple[int, int]]()
+        """Debates with a further round, by who sits there and by which models are missing: bit i stands for model i."""
         self.activations = [0] * len(instance.models)
         self._turn: dict[int, int] = {}
         self._parts: list[dict[Part, float]] = [{} for _ in instance.capacities]
         self._timeline: list[Span] = []
         self._finished: list[Finished] = []
-        for debate in range(len(instance.turns)):
-            self._open(debate)
+        self._sitting = [_bits(instance.seats_of(debate)) for debate in range(len(instance.turns))]
+        """By debate: the models that sit there, as bits."""
+        for debate, rounds in enumerate(instance.turns):
+            if rounds:
+                self._open(debate)
+            else:
+                self._close(debate)
 
     def copy(self) -> Simulation:
         """The same moment; neither knows of what the other does from here."""
@@ -79,7 +84,7 @@ class Simulation:
         other.changes = [_Change(c.engine, c.devices, c.phases.copy()) for c in self.changes]
         other.open_rounds = self.open_rounds.copy()
         other.missing = [counts.copy() for counts in self.missing]
-        other.groups = self.groups.copy()
+        other.groups, other._sitting = self.groups.copy(), self._sitting
         other.activations = self.activations.copy()
         other._turn = self._turn.copy()
         other._parts = [parts.copy() for parts in self._parts]
@@ -122,36 +127,51 @@ class Simulation:
         number = self.open_rounds[debate]
         counts = [0] * len(self.engines)
         seats = self.instance.seats_of(debate)
+        queue = Queue.LATER_ROUND if number else Queue.FIRST_ROUND
         for seat, (model, turn) in enumerate(zip(seats, self.instance.turns[debate][number], strict=True)):
             counts[model] += 1
-            self.engines[model].put(Task(debate, number, seat, turn.prefill_tokens, turn.decode_tokens))
+            self.engines[model].put(Task(debate, number, seat, turn.prefill_tokens, turn.decode_tokens, queue))
         self.missing[debate] = counts
         if self._goes_on(debate, number):
-            self.groups[_mask(counts)] += 1
+            self.groups[self._sitting[debate], _mask(counts)] += 1
 
     def _finish(self, model: int, task: Task) -> None:
         self._finished.append(Finished(self.now, task.debate, task.round_number, task.seat))
         self.left -= 1
+        if task.queue == Queue.SUMMARY:
+            return
         counts = self.missing[task.debate]
-        goes_on = self._goes_on(task.debate, task.round_number)
         counts[model] -= 1
-        if not counts[model] and goes_on:
-            after = _mask(counts)
-            self._count(after | 1 << model, -1)
-            if after:
-                self._count(after, 1)
-            else:
-                self.open_rounds[task.debate] += 1
-                self._open(task.debate)
+        if counts[model]:
+            return
+        after = _mask(counts)
+        if not self._goes_on(task.debate, task.round_number):
+            if not after:
+                self._close(task.debate)
+            return
+        self._count(task.debate, after | 1 << model, -1)
+        if after:
+            self._count(task.debate, after, 1)
+        else:
+            self.open_rounds[task.debate] += 1
+            self._open(task.debate)
+
+    def _close(self, debate: int) -> None:
+        """All rounds are over: what is left is the summary."""
+        closing = self.instance.closing_of(debate)
+        if closing is not None:
+            place = (debate, len(self.instance.turns[debate]), len(self.instance.seats_of(debate)))
+            self.engines[closing.model].put(Task(*place, *closing.turn, Queue.SUMMARY))
 
     def _goes_on(self, debate: int, number: int) -> bool:
         """Whether a round follows."""
         return number + 1 < len(self.instance.turns[debate])
 
-    def _count(self, mask: int, change: int) -> None:
-        self.groups[mask] += change
-        if not self.groups[mask]:
-            del self.groups[mask]
+    def _count(self, debate: int, missing: int, change: int) -> None:
+        group = (self._sitting[debate], missing)
+        self.groups[group] += change
+        if not self.groups[group]:
+            del self.groups[group]
 
     # ── decisions ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -180,7 +200,11 @@ class Simulation:
             waiting, present = engine.waiting, engine.state == "awake"
             coming = 0
             if present and not waiting:
-                coming = sum(n for mask, n in self.groups.items() if not mask & ~awake and not mask >> i & 1)
+                coming = sum(
+                    number
+                    for (sitting, missing), number in self.groups.items()
+                    if sitting >> i & 1 and not missing & ~awake and not missing >> i & 1
+                )
             rest_s = 0.0
             if present and engine.rows and not waiting and not coming:
                 begun = [row[2] for row in engine.rows]
@@ -197,6 +221,7 @@ class Simulation:
                     running=len(engine.rows),
                     waiting=waiting,
                     coming=coming,
+                    awaited=waiting > len(engine.ready[Queue.SUMMARY]),
                     waiting_s=self.outlooks[i].work_s(waiting) if waiting and not present else 0.0,
                     rest_s=rest_s,
                     activate_s=engine.activate_s(),
@@ -329,4 +354,8 @@ class Simulation:
 
 
 def _mask(counts: Sequence[int]) -> int:
-    return sum(1 << i for i, number in enumerate(counts) if number)
+    return _bits(i for i, number in enumerate(counts) if number)
+
+
+def _bits(models: Iterable[int]) -> int:
+    return sum(1 << i for i in set(models))
