@@ -1,9 +1,4 @@
-"""A store as arrays: every turn and ballot in its place, what is missing masked and counted.
-
-All analysis starts here: decision rules, figures and tests take these arrays and never ask the store again. A
-condition's arrays are indexed [debates, rounds, seats]; every debate of the run has its row, the failed and unfinished
-ones too. What did not take place has no turn there: rounds after an early stop, and what a debate still lacks.
-"""
+"""What a store is as arrays: of the run, of a condition, of its turns and of its ballots."""
 
 from __future__ import annotations
 
@@ -11,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from localtable.protocol import Condition
-from localtable.store import Store
 from localtable.types import CONFEDERATE, Panel
 
 if TYPE_CHECKING:
@@ -223,29 +216,3 @@ class RunTable:
     """Length of every distribution's last axis."""
     conditions: tuple[ConditionTable, ...]
     """Those that were asked for, in the store's order."""
-
-
-def load_table(store: Store, conditions: Mapping[int, Condition]) -> RunTable:
-    """Read a store into arrays.
-
-    Args:
-        store: Held still (`reading.hold_still`) where somebody may be writing it.
-        conditions: Some or all of the run's, by the store's numbers (`runner.inputs.conditions_of`): they say who sits
-            where.
-
-    Raises:
-        StoreError: A row names a seat or an option that its debate doesn't have.
-    """
-    # The reader makes what is defined above: importing it there would go round in a circle.
-    from localtable.analysis.table_reader import TableReader
-
-    reader = TableReader(store)
-    left_out = {number: count for number, (_, count) in store.conditions().items()}
-    return RunTable(
-        uuid=store.run().uuid,
-        questions=reader.question_ids,
-        max_options=reader.max_options,
-        conditions=tuple(
-            reader.condition(number, condition, left_out[number]) for number, condition in conditions.items()
-        ),
-    )

@@ -1,15 +1,15 @@
-"""SQL rows → the arrays of `table.py`: each turn's place is found once, and everything known of it is put there."""
+"""SQL rows → the arrays of `arrays.py`: each turn's place is found once, and everything known of it is put there."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from localtable.analysis.table import Ballots, ConditionTable, Influences, Orders, SeatColumn, Turns
+from localtable.analysis.table.arrays import Ballots, ConditionTable, Influences, Orders, RunTable, SeatColumn, Turns
 from localtable.errors import StoreError
 from localtable.protocol import Condition
 from localtable.store import Store
@@ -86,6 +86,29 @@ class _Places:
         found = np.searchsorted(self.turn, turns)
         debate, round_, seat = self.where
         return debate[found], round_[found], seat[found]
+
+
+def load_table(store: Store, conditions: Mapping[int, Condition]) -> RunTable:
+    """Read a store into arrays.
+
+    Args:
+        store: Held still (`reading.hold_still`) where somebody may be writing it.
+        conditions: Some or all of the run's, by the store's numbers (`runner.inputs.conditions_of`): they say who sits
+            where.
+
+    Raises:
+        StoreError: A row names a seat or an option that its debate doesn't have.
+    """
+    reader = TableReader(store)
+    left_out = {number: count for number, (_, count) in store.conditions().items()}
+    return RunTable(
+        uuid=store.run().uuid,
+        questions=reader.question_ids,
+        max_options=reader.max_options,
+        conditions=tuple(
+            reader.condition(number, condition, left_out[number]) for number, condition in conditions.items()
+        ),
+    )
 
 
 class TableReader:
