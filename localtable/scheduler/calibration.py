@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from localtable.errors import LocaltableError
-from localtable.scheduler.devices import Device
+from localtable.scheduler.machine import Device
 from localtable.scheduler.memory.observation import Observation
 from localtable.scheduler.memory.settings import EngineSettings
 from localtable.scheduler.simulate.instance import Speed

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from localtable.scheduler.devices import Device
 from localtable.scheduler.gpu_table import stand_in
+from localtable.scheduler.machine import Device
 from localtable.scheduler.memory.kv import kv_shape
 from localtable.scheduler.memory.observation import Observation
 from localtable.scheduler.memory.settings import EngineSettings

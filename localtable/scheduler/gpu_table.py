@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from localtable.scheduler.devices import GIB
+from localtable.scheduler.machine import GIB
 
 _HANDED_OUT = 0.985
 

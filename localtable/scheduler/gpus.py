@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from localtable.errors import ConfigError
 from localtable.loading import nearest, path_from, read_mapping, validate
-from localtable.scheduler.devices import GIB, Device, Machine, parse_size
 from localtable.scheduler.gpu_table import ALIASES, GPUS, GpuCard, stand_in
+from localtable.scheduler.machine import GIB, Device, Machine, parse_size
 
 MAX_DEVICES = 64
 """More than one machine takes."""

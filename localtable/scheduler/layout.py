@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from localtable.errors import PlacementError
-from localtable.scheduler.devices import GIB, Machine
+from localtable.scheduler.machine import GIB, Machine
 
 SHARE = 0.9
 """Of the memory that weights and activations leave: what the caches of engines side by side take together."""

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from localtable.errors import ConfigError, PrerequisiteError
-from localtable.scheduler.devices import Device
 from localtable.scheduler.gpu_table import find_by_driver_name, host_bytes_s
+from localtable.scheduler.machine import Device
 
 
 def nvidia_devices(ram_bytes: int, ram_free_bytes: int) -> list[Device]:

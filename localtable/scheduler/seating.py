@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from localtable.scheduler.calibration import Calibration
 from localtable.scheduler.costs import SwapCosts, speed, swap_costs
-from localtable.scheduler.devices import GIB, Machine
 from localtable.scheduler.layout import Demand, Spot, Way, lay_out
+from localtable.scheduler.machine import GIB, Machine
 from localtable.scheduler.memory import (
     EngineBytes,
     EngineSettings,

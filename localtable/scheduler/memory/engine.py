@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from localtable.scheduler.devices import GIB
+from localtable.scheduler.machine import GIB
 from localtable.scheduler.memory.activations import activations_bytes, graphs_bytes
 from localtable.scheduler.memory.figures import require_figures
 from localtable.scheduler.memory.kv import kv_shape
