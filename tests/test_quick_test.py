@@ -10,8 +10,8 @@ import pytest
 from builders import CARD, REASONING, hold, make_panel, make_question, votes, write_script
 from jsonschema import Draft202012Validator
 
-from localtable import transcript
-from localtable.transcript import to_json, transcript_schema
+from localtable.transcript import check, to_json, transcript_schema
+from localtable.transcript.schema import compiled, quick_test
 
 ODD = (None, True, 0, 1, 1.0, -1, 0.5, 2.5, "", "A", "A\n", "a", "stop", [], ["A"], [1, -1], {}, {"A": 0.5}, {"b": 1})
 
@@ -56,7 +56,7 @@ def changes(node: Any) -> Iterator[str]:
 
 
 def test_what_the_quick_test_passes_the_schema_allows(written: dict[str, Any]) -> None:
-    quick, schema = transcript._quick_test(), Draft202012Validator(transcript_schema())
+    quick, schema = quick_test(), Draft202012Validator(transcript_schema())
     data = copy.deepcopy(written)
     data["manifest"] = {"engine": "scripted"}
     data["rounds"] = [{**data["rounds"][1], "turns": data["rounds"][1]["turns"][:1]}]
@@ -72,15 +72,15 @@ def test_what_the_quick_test_passes_the_schema_allows(written: dict[str, Any]) -
 
 
 def test_what_is_written_takes_the_quick_way(written: dict[str, Any]) -> None:
-    assert transcript._quick_test()(written)
+    assert quick_test()(written)
 
 
 def test_what_it_turns_away_without_need_is_let_through_all_the_same(written: dict[str, Any]) -> None:
     data = {**written, "repeat": 0.0}
-    assert not transcript._quick_test()(data)
-    transcript.check(data, "the file")
+    assert not quick_test()(data)
+    check(data, "the file")
 
 
 def test_a_keyword_that_it_does_not_know_is_no_silent_pass() -> None:
     with pytest.raises(AssertionError):
-        transcript._compiled({"type": "string", "maxLength": 3}, {})
+        compiled({"type": "string", "maxLength": 3}, {})
