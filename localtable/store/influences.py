@@ -20,7 +20,7 @@ def add_probe(store: Store, probe: ProbeRecord) -> None:
     number = store.write(
         "INSERT INTO probes (turn, kind, replaced, sample, distribution, session) VALUES (?, ?, ?, ?, ?, ?)",
         (probe.turn, probe.kind, probe.replaced, probe.sample, dump(probe.distribution), store.session),
-    )
+    ).lastrowid
     for place, (step, generation) in enumerate(probe.steps):
         store.write("INSERT INTO probe_steps VALUES (?, ?, ?, ?)", (number, place, step, generation))
 

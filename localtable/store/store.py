@@ -5,17 +5,15 @@ Writes gather in one transaction until `commit`, which the runner calls after ea
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from localtable.errors import StoreError
 from localtable.store import inputs
+from localtable.store.connection import Connection
 from localtable.store.conversion import (
     DEBATE,
     GENERATION,
@@ -27,29 +25,21 @@ from localtable.store.conversion import (
     to_debate,
     to_generation,
     to_question,
-    to_turn,
-    unpack,
 )
 from localtable.store.file import connect, create, translated
 from localtable.store.rows import Counts, DebateRow, Generation, Noise, Run, SessionKind, TurnRecord, VariantRow
-from localtable.types import PART_OF_STEP, Ballot, FreeReply, OrderedBallot, Question, Turn, Usage, Verdict
+from localtable.store.turns import RecentTexts, insert_turn, turns_of
+from localtable.types import Question, Turn, Verdict
 
-MAX_RECENT_TEXTS = 64
 
-
-class Store:
+class Store(Connection):
     """One run's store, open for reading or for writing."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         """Use `Store.open` or `Store.create`."""
-        self.path = path
-        self._connection = connection
-        self._in_transaction = False
-        self._began = ""
-        """When the transaction did: the time of everything in it."""
+        super().__init__(connection, path)
         self._session: int | None = None
-        self._texts: dict[str, int] = {}
-        """Numbers of texts that were stored last: what seats share comes several times in a row."""
+        self._texts = RecentTexts()
 
     @classmethod
     def open(cls, path: Path, *, write: bool) -> Self:
@@ -92,19 +82,6 @@ class Store:
             inputs.insert_debates(store._connection, run, conditions, variants or {}, noise)
         return store
 
-    def close(self) -> None:
-        """Drop what is not committed and close the file; may be called twice."""
-        if self._in_transaction:
-            with translated(self.path):
-                self._give_up()
-        self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
     @property
     def session(self) -> int | None:
         """The session of this process; None where it has begun none."""
@@ -114,7 +91,7 @@ class Store:
 
     def run(self) -> Run:
         """The run's inputs."""
-        row = self._row("SELECT * FROM run")
+        row = self.row("SELECT * FROM run")
         return Run(
             uuid=row[1],
             created=row[2],
@@ -135,7 +112,7 @@ class Store:
         )
 
     def _variants(self) -> Iterator[VariantRow]:
-        for name, levels, panel, prompts_name, sha256, prompts in self._rows(
+        for name, levels, panel, prompts_name, sha256, prompts in self.query(
             "SELECT name, levels, panel, prompts_name, prompts_sha256, prompts FROM variants ORDER BY id"
         ):
             yield VariantRow(name, json.loads(levels), json.loads(panel), prompts_name, sha256, json.loads(prompts))
@@ -147,11 +124,11 @@ class Store:
 
     def conditions(self) -> dict[int, tuple[str, int]]:
         """By number: the condition's name, and how many questions it leaves out."""
-        return {row[0]: (row[1], row[2]) for row in self._rows("SELECT id, name, left_out FROM conditions ORDER BY id")}
+        return {row[0]: (row[1], row[2]) for row in self.query("SELECT id, name, left_out FROM conditions ORDER BY id")}
 
     def questions(self) -> Iterator[Question]:
         """All questions, in the suite's order."""
-        for row in self._rows(f"SELECT {QUESTION} FROM questions ORDER BY id"):
+        for row in self.query(f"SELECT {QUESTION} FROM questions ORDER BY id"):
             yield to_question(row)
 
     def questions_sha256(self) -> str:
@@ -161,11 +138,11 @@ class Store:
 
     def option_counts(self) -> list[int]:
         """How many options questions have: each number once."""
-        return [row[0] for row in self._rows("SELECT DISTINCT num_options FROM questions ORDER BY 1")]
+        return [row[0] for row in self.query("SELECT DISTINCT num_options FROM questions ORDER BY 1")]
 
     def question(self, number: int) -> Question:
         """One question by its place."""
-        return to_question(self._row(f"SELECT {QUESTION} FROM questions WHERE id = ?", number))
+        return to_question(self.row(f"SELECT {QUESTION} FROM questions WHERE id = ?", number))
 
     # ── sessions ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -189,7 +166,7 @@ class Store:
         ended: bool,
     ) -> None:
         """What is known of the session by now."""
-        self._write(
+        self.write(
             "UPDATE sessions SET facts = ?, seconds = ?, activations = ?, ended = ? WHERE id = ?",
             (dump(facts), dump(seconds), dump(activations), now() if ended else None, self._session),
         )
@@ -197,7 +174,7 @@ class Store:
     def add_timeline(self, intervals: Iterable[tuple[str, Sequence[int], str, float, float]]) -> None:
         """Keep what this session's engines did: model, devices, phase, and its begin and end in seconds."""
         for model, devices, phase, began, ended in intervals:
-            self._write(
+            self.write(
                 "INSERT INTO timeline VALUES (?, ?, ?, ?, ?, ?)",
                 (self._session, model, dump(list(devices)), phase, round(began, 3), round(ended, 3)),
             )
@@ -205,7 +182,7 @@ class Store:
     def sessions(self) -> list[dict[str, Any]]:
         """All sessions, the first one first, as plain data."""
         plain, written = ("id", "uuid", "started", "ended", "kind"), ("facts", "seconds", "activations")
-        rows = self._rows(f"SELECT {', '.join(plain + written)} FROM sessions ORDER BY id")
+        rows = self.query(f"SELECT {', '.join(plain + written)} FROM sessions ORDER BY id")
         return [
             dict(zip(plain, row, strict=False)) | dict(zip(written, map(json.loads, row[len(plain) :]), strict=True))
             for row in rows
@@ -219,28 +196,28 @@ class Store:
 
     def num_open_by_condition(self) -> dict[int, int]:
         """How many debates of each condition are unfinished."""
-        rows = self._rows("SELECT condition, count(*) FROM debates WHERE state = 'open' GROUP BY condition")
+        rows = self.query("SELECT condition, count(*) FROM debates WHERE state = 'open' GROUP BY condition")
         return {row[0]: row[1] for row in rows}
 
     def open_debates(self, after: int, limit: int) -> list[tuple[int, int]]:
         """The next unfinished debates behind a number, each with its condition."""
         sql = "SELECT id, condition FROM debates WHERE state = 'open' AND id > ? ORDER BY id LIMIT ?"
-        return [(row[0], row[1]) for row in self._rows(sql, after, limit)]
+        return [(row[0], row[1]) for row in self.query(sql, after, limit)]
 
     def all_debates(self, state: str | None = None) -> Iterator[DebateRow]:
         """Debates in the suite's order, of one state or of all."""
         where = "" if state is None else "WHERE state = ?"
         arguments = () if state is None else (state,)
-        for row in self._rows(f"SELECT {DEBATE} FROM debates {where} ORDER BY id", *arguments):
+        for row in self.query(f"SELECT {DEBATE} FROM debates {where} ORDER BY id", *arguments):
             yield to_debate(row)
 
     def debate(self, number: int) -> DebateRow:
         """One debate."""
-        return to_debate(self._row(f"SELECT {DEBATE} FROM debates WHERE id = ?", number))
+        return to_debate(self.row(f"SELECT {DEBATE} FROM debates WHERE id = ?", number))
 
     def finish_debate(self, number: int, verdict: Verdict) -> None:
         """Note a debate's verdict."""
-        self._write(
+        self.write(
             "UPDATE debates SET state = 'finished', rounds = ?, verdict = ?, leading = ?, votes = ?, of = ?,"
             " agreement = ?, session = ? WHERE id = ?",
             (
@@ -257,7 +234,7 @@ class Store:
 
     def fail_debate(self, number: int, reason: str) -> None:
         """Note that a debate can't be finished; it is kept and counted, and no other takes its place."""
-        self._write(
+        self.write(
             "UPDATE debates SET state = 'failed', reason = ?, session = ? WHERE id = ?", (reason, self._session, number)
         )
 
@@ -267,7 +244,7 @@ class Store:
         Returns:
             How many there were.
         """
-        found = self._write(
+        found = self.write(
             "UPDATE debates SET state = 'open', reason = NULL, session = NULL WHERE state = 'failed'", ()
         ).rowcount
         self.commit()
@@ -287,7 +264,7 @@ class Store:
             Its number.
         """
         key = generation.key
-        cursor = self._write(
+        cursor = self.write(
             f"INSERT INTO generations ({GENERATION}, session)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -317,227 +294,26 @@ class Store:
 
     def add_turn(self, record: TurnRecord) -> None:
         """Keep a finished turn."""
-        turn = record.turn
-        with translated(self.path):
-            self._begin()
-        cursor = self._write(
-            "INSERT INTO turns (debate, round, seat, model, position, prompt_shared, prompt_own, statement, reasoning,"
-            " reasoning_truncated, stated, changed_mind, finish_reason, truncated, seed, attempts, names_letter,"
-            " peers_cut, reused, finished, session)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                record.debate,
-                record.round_number,
-                turn.seat,
-                record.model,
-                turn.position,
-                self._text(record.prompt_shared),
-                self._text(record.prompt_own),
-                self._text(turn.statement),
-                None if turn.reasoning is None else self._text(turn.reasoning),
-                int(turn.reasoning_truncated),
-                turn.stated,
-                int(turn.changed_mind),
-                turn.finish_reason,
-                int(turn.truncated),
-                turn.seed,
-                turn.attempts,
-                int(turn.names_letter),
-                turn.peers_cut,
-                int(record.reused),
-                self._began,
-                self._session,
-            ),
-        )
-        number = cursor.lastrowid
-        assert number is not None
-        steps = [(number, place, step, generation) for place, (step, generation) in enumerate(record.steps)]
-        self._connection.executemany("INSERT INTO steps VALUES (?, ?, ?, ?)", steps)
-        # A confederate's vote has no step, and stands behind what it says.
-        before_counts = bool(record.steps) and all(step != "ballot" for step, _ in record.steps)
-        self._ballot(number, "before" if before_counts else "after", turn.ballot, counts=True)
-        if turn.ballot_before is not None:
-            self._ballot(number, "before", turn.ballot_before, counts=False)
-
-    def _ballot(self, turn: int, at: str, ballot: Ballot, *, counts: bool) -> None:
-        self._write(
-            "INSERT INTO ballots VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                turn,
-                at,
-                int(counts),
-                ballot.vote,
-                dump(ballot.tied),
-                dump(ballot.distribution),
-                ballot.persuaded_by,
-                ballot.label_mass,
-                ballot.free_reply.text if ballot.free_reply else None,
-                ballot.free_reply.vote if ballot.free_reply else None,
-                ballot.source,
-                ballot.listed_mass,
-            ),
-        )
-        self._connection.executemany(
-            "INSERT INTO ballot_orders VALUES (?, ?, ?, ?, ?)",
-            [(turn, at, i, "".join(o.order), dump(o.distribution)) for i, o in enumerate(ballot.orders)],
-        )
-
-    def _text(self, text: str) -> int:
-        known = self._texts.pop(text, None)
-        if known is not None:
-            self._texts[text] = known  # the latest again: what seats are told stays, what they say goes
-            return known
-        sha256 = hashlib.sha256(text.encode()).digest()
-        cursor = self._write("INSERT OR IGNORE INTO texts (sha256, text) VALUES (?, ?)", (sha256, text))
-        number = cursor.lastrowid if cursor.rowcount else None
-        if number is None:
-            (number,) = self._row("SELECT id FROM texts WHERE sha256 = ?", sha256)
-        self._texts[text] = int(number)
-        if len(self._texts) > MAX_RECENT_TEXTS:
-            del self._texts[next(iter(self._texts))]
-        return int(number)
+        insert_turn(self, self._texts, record, self._session)
 
     def turns(self, debate: int) -> list[tuple[int, Turn]]:
         """A debate's finished turns with their rounds, in the order in which they are shown."""
-        ballots = self._ballots(debate)
-        usage, ids = self._usage(debate)
-        return [
-            (row[1], to_turn(row, ballots[row[0]], usage.get(row[0], {}), ids.get(row[0])))
-            for row in self._rows(
-                "SELECT turns.id, round, seat, position, said.text, thought.text, reasoning_truncated, stated,"
-                " changed_mind, finish_reason, truncated, seed, attempts, names_letter, peers_cut"
-                " FROM turns JOIN texts AS said ON said.id = statement"
-                " LEFT JOIN texts AS thought ON thought.id = reasoning WHERE debate = ? ORDER BY round, position",
-                debate,
-            )
-        ]
-
-    def _ballots(self, debate: int) -> dict[int, dict[bool, Ballot]]:
-        found: dict[int, dict[bool, Ballot]] = {}
-        orders: dict[tuple[int, str], list[OrderedBallot]] = {}
-        of_debate = "WHERE turn IN (SELECT id FROM turns WHERE debate = ?)"
-        for turn, at, listed, distribution in self._rows(
-            f"SELECT turn, at, listed, distribution FROM ballot_orders {of_debate} ORDER BY turn, at, number", debate
-        ):
-            answer = OrderedBallot(tuple(listed), json.loads(distribution))
-            orders.setdefault((turn, at), []).append(answer)
-        for turn, at, counts, vote, tied, distribution, by, mass, reply, reply_vote, *source in self._rows(
-            "SELECT turn, at, counts, vote, tied, distribution, persuaded_by, label_mass, free_reply, free_vote,"
-            " source, listed_mass"
-            f" FROM ballots {of_debate}",
-            debate,
-        ):
-            ballot = Ballot(
-                vote,
-                json.loads(distribution),
-                tuple(json.loads(tied)),
-                by,
-                mass,
-                tuple(orders.get((turn, at), ())),
-                None if reply is None else FreeReply(reply, reply_vote),
-                *source,
-            )
-            found.setdefault(turn, {})[bool(counts)] = ballot
-        return found
-
-    def _usage(self, debate: int) -> tuple[dict[int, dict[str, Usage]], dict[int, tuple[int, ...]]]:
-        usage: dict[int, dict[str, Usage]] = {}
-        ids: dict[int, tuple[int, ...]] = {}
-        for turn, step, prompt, cached, completion, packed in self._rows(
-            "SELECT turns.id, step, prompt_tokens, cached_tokens, completion_tokens, token_ids FROM turns"
-            " JOIN steps ON steps.turn = turns.id JOIN generations ON generations.id = generation"
-            " WHERE debate = ? ORDER BY turns.id, number",
-            debate,
-        ):
-            part = PART_OF_STEP[step]
-            parts = usage.setdefault(turn, {})
-            parts[part] = parts.get(part, Usage()) + Usage(prompt, cached, completion)
-            if step == "statement":
-                ids[turn] = unpack(packed)
-        return usage, ids
+        return turns_of(self, debate)
 
     # ── counts ────────────────────────────────────────────────────────────────────────────────────────────
 
     def counts(self) -> Counts:
         """How far the run is, and what was generated for it; what was measured behind it is not of it."""
         debates = {"open": 0, "finished": 0, "failed": 0}
-        debates |= dict(self._rows("SELECT state, count(*) FROM debates GROUP BY state"))
-        turns, reused = self._row("SELECT count(*), coalesce(sum(reused), 0) FROM turns")
-        (ballots,) = self._row("SELECT count(*) FROM ballots")
-        tokens = self._row(
+        debates |= dict(self.query("SELECT state, count(*) FROM debates GROUP BY state"))
+        turns, reused = self.row("SELECT count(*), coalesce(sum(reused), 0) FROM turns")
+        (ballots,) = self.row("SELECT count(*) FROM ballots")
+        tokens = self.row(
             f"SELECT {TOKENS} FROM generations WHERE origin IS NULL"
             " AND session NOT IN (SELECT id FROM sessions WHERE kind <> 'run')"
         )
         return Counts(debates, turns, reused, ballots, *tokens)
 
-    # ── SQL ───────────────────────────────────────────────────────────────────────────────────────────────
-
-    def commit(self) -> None:
-        """Make what was written since the last time durable."""
-        if self._in_transaction:
-            with translated(self.path):
-                try:
-                    self._connection.execute("COMMIT")
-                except sqlite3.Error:
-                    self._give_up()
-                    raise
-            self._in_transaction = False
-
-    def query(self, sql: str, *arguments: Any) -> Iterator[tuple[Any, ...]]:
-        """Rows of a query, for the rooms that read stores."""
-        return self._rows(sql, *arguments)
-
-    def write(self, sql: str, arguments: Sequence[Any]) -> int | None:
-        """Change a row, or add one; for the other files of this room.
-
-        Returns:
-            The number of the row that was added last.
-        """
-        return self._write(sql, arguments).lastrowid
-
-    @contextmanager
-    def _whole_transaction(self) -> Iterator[None]:
-        with translated(self.path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._connection.rollback()
-                raise
-            self._connection.execute("COMMIT")
-
-    def _write(self, sql: str, arguments: Sequence[Any]) -> sqlite3.Cursor:
-        with translated(self.path):
-            self._begin()
-            try:
-                return self._connection.execute(sql, arguments)
-            except sqlite3.Error:
-                self._give_up()
-                raise
-
-    def _begin(self) -> None:
-        if not self._in_transaction:
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._in_transaction = True
-            self._began = now()
-
     def _give_up(self) -> None:
-        """Drop what is not committed: SQLite has done so already on a full disk."""
-        self._in_transaction = False
-        self._texts.clear()
-        if self._connection.in_transaction:
-            self._connection.rollback()
-
-    def _rows(self, sql: str, *arguments: Any) -> Iterator[tuple[Any, ...]]:
-        with translated(self.path):
-            yield from self._connection.execute(sql, arguments)
-
-    def _row(self, sql: str, *arguments: Any) -> tuple[Any, ...]:
-        with translated(self.path):
-            row: tuple[Any, ...] | None = self._connection.execute(sql, arguments).fetchone()
-        if row is None:
-            raise StoreError(
-                f"{self.path} lacks a row that others refer to: {sql} {arguments}",
-                hint=f"`localtable verify {self.path}` says what else is wrong.",
-            )
-        return row
+        super()._give_up()
+        self._texts.forget()
