@@ -45,8 +45,7 @@ from gpu_parts import (
     part_two_engines,
 )
 
-from localtable.config import load_card
-from localtable.config.card import card_from_hf_config
+from localtable.config import card_from_hf_config, load_card
 from localtable.errors import LocaltableError
 from localtable.places import home
 from localtable.scheduler.devices import Machine, find_machine

@@ -236,7 +236,7 @@ def _hub_card(reference: str, card_id: str | None) -> Card:
     from dataclasses import replace
 
     from localtable.config import card_from_hf_config
-    from localtable.config.card import hub_card_id
+    from localtable.config.card_lookup import hub_card_id
     from localtable.types import HubSource
     from localtable.weights.hub_facts import download_facts
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from localtable.config.card import load_card
+from localtable.config.card_lookup import load_card
 from localtable.config.confederate import ConfederateFile, SeatName
 from localtable.config.sampling import SamplingChoice, SamplingFile
 from localtable.errors import ConfigError

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from localtable.config.card import find_card_file
+from localtable.config.card_lookup import find_card_file
 from localtable.config.panel import FILE_ENDINGS
 from localtable.errors import ConfigError
 from localtable.loading import nearest, path_from

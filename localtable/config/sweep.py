@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from localtable.config.card import load_card
+from localtable.config.card_lookup import load_card
 from localtable.config.factors import PANEL, Factor, known_keys, read_factor, read_panel_data
 from localtable.config.panel import parse_panel, refuse_mixed_cards
 from localtable.config.patching import patched
