@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -71,17 +71,20 @@ class Connection:
 
     def write(self, sql: str, arguments: Sequence[Any]) -> sqlite3.Cursor:
         """Change rows, or add one; its cursor says the number of a row that was added."""
+        return self._written(self._connection.execute, sql, arguments)
+
+    def write_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Add several rows."""
+        self._written(self._connection.executemany, sql, rows)
+
+    def _written(self, execute: Callable[[str, Any], sqlite3.Cursor], sql: str, arguments: Any) -> sqlite3.Cursor:
         with translated(self.path):
             self._begin()
             try:
-                return self._connection.execute(sql, arguments)
+                return execute(sql, arguments)
             except sqlite3.Error:
                 self._give_up()
                 raise
-
-    def write_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Add several rows behind a first write."""
-        self._connection.executemany(sql, rows)
 
     def commit(self) -> None:
         """Make what was written since the last time durable."""

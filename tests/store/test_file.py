@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import make_question, make_turn
@@ -23,6 +24,7 @@ from localtable.errors import ConfigError, LocaltableError, PrerequisiteError, S
 from localtable.runner import RunOptions, SuiteOptions, begin_suite, open_suite
 from localtable.runner.verify import verify_store
 from localtable.store import Run, Store, TurnRecord, file, holds_run, locked
+from localtable.types import Ballot, OrderedBallot
 
 RUN = Run("scripted", {}, {}, {}, "argue", "0", {})
 
@@ -295,24 +297,28 @@ def limit(opened: Store, pages: int) -> None:
     opened._connection.execute(f"PRAGMA max_page_count = {there + pages}")
 
 
-def record(number: int, text: str) -> TurnRecord:
-    return TurnRecord(1, number, make_turn("Ada", "A", statement=text), "toy", text, text, (), False)
+def record(number: int, text: str, **changes: Any) -> TurnRecord:
+    return TurnRecord(1, number, make_turn("Ada", "A", statement=text, **changes), "toy", text, text, (), False)
 
 
-def test_a_full_disk_is_an_error_and_keeps_what_was_committed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("num_orders", [0, 300])
+def test_a_full_disk_is_an_error_and_keeps_what_was_committed(tmp_path: Path, num_orders: int) -> None:
+    """Wherever it is met: with many orders of the options it is at their rows, which are written together."""
     path, committed = tmp_path / "store.db", 0
+    shares = {"A": 0.75, "B": 0.25}
+    ballot = Ballot("A", shares, orders=(OrderedBallot(("A", "B"), shares),) * num_orders)
 
     def fill(opened: Store) -> None:
         nonlocal committed
         while True:
             for i in (1, 2, 3):
-                opened.add_turn(record(10 * committed + i, f"{committed} {i} " * 300))
+                opened.add_turn(record(10 * committed + i, f"{committed} {i} " * 300, ballot=ballot))
             opened.commit()
             committed += 1
 
     with Store.create(path, RUN, [make_question()], ["debate"]) as opened:
         opened.begin_session({})
-        limit(opened, 8)
+        limit(opened, 8 + num_orders // 10)
         with pytest.raises(PrerequisiteError, match="can't be written any more") as caught:
             fill(opened)
         assert caught.value.exit_code == 3
