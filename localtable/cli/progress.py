@@ -132,7 +132,8 @@ class Watcher:
                 self._say(f"{model_id} ready on {info.device} in {seconds:.1f} s ({room})")
             case EngineDied(model_id, error, failed_loads=tries) if tries:
                 self.loading.discard(model_id)
-                self._say(f"{model_id} could not be loaded ({tries} in a row): {error.message}")
+                in_a_row = f" ({tries} in a row)" if tries > 1 else ""
+                self._say(f"{model_id} could not be loaded{in_a_row}: {error.message}")
             case EngineDied(model_id, error, lost):
                 self._say(f"{model_id} died with {len(lost)} requests, which are tried again: {error.message}")
             case DebateFailed(debate, reason):

@@ -105,6 +105,8 @@ class Loop(TurnLoop[Task, Entry | SummaryAtWork]):
             self._summaries[moderator.card.id].extend(not_summarized(store, [number]))
         self._partners: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
         """By debate: who waits for its turns, and on which model."""
+        self._told: list[LocaltableError] = []
+        """Why moderators were given up, once that has been said."""
         self._done: list[Outcome] = []
 
     def run(self) -> Iterator[Outcome]:
@@ -112,7 +114,7 @@ class Loop(TurnLoop[Task, Entry | SummaryAtWork]):
 
         Raises:
             InterruptedRun: `should_stop` said so; what is finished is committed.
-            EngineLoadError: An engine could not be loaded, the first time that it was to be.
+            EngineLoadError: A debater's engine could not be loaded, the first time that it was to be.
             EngineAwayError: A server answers nobody; what was finished is committed.
         """
         left = self._store.num_open() + sum(map(len, self._summaries.values()))
@@ -248,7 +250,10 @@ class Loop(TurnLoop[Task, Entry | SummaryAtWork]):
         """
         if isinstance(owner, SummaryAtWork):
             self._drop(owner)
-            self._tell(Note(f"not summed up: {error.message}"))
+            if error not in self._told:
+                self._tell(Note(f"not summed up: {error.message}"))
+            if error in self._given_up.values():
+                self._told.append(error)  # as of this debate, so of all that come
             self._end(owner, None)
             return
         entry = owner

@@ -157,6 +157,11 @@ class Seating:
     moderators: Mapping[int, Model]
     """By the condition's number: who sums its debates up."""
 
+    @property
+    def only_moderators(self) -> set[str]:
+        """Card ids of those that sum up and debate nowhere."""
+        return {model.card.id for model in self.moderators.values()} - set(chain.from_iterable(self.sitting.values()))
+
 
 @dataclass(frozen=True, slots=True)
 class Engines:
@@ -320,6 +325,7 @@ def open_work(
             start=workers.start,
             prefetch=prefetch,
             turns=None if chosen.kind == "scripted" else "machine" if device.kind == "cpu" else "device",
+            optional=seating.only_moderators,
         )
         store.begin_session(facts, kind)
         session: Session[Done] | None = None

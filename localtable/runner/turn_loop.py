@@ -388,6 +388,9 @@ class TurnLoop(ABC, Generic[Work, Owner]):
 
     def _died(self, event: EngineDied) -> None:
         model_id = event.model_id
+        if event.given_up:
+            self._give_up(event, "could not be loaded")
+            return
         if event.failed_loads:
             if event.failed_loads >= MAX_LOADS:
                 self._give_up(event, f"could not be loaded again, {MAX_LOADS} times in a row")

@@ -79,6 +79,8 @@ class EngineDied:
     """The requests that it had."""
     failed_loads: int = 0
     """How often in a row it did not load, this time included; 0: it was loaded."""
+    given_up: bool = False
+    """It can't be loaded at all, and is one that the run can do without."""
 
 
 PoolEvent = EngineLoading | EngineLoaded | Generated | EngineDied
@@ -200,6 +202,7 @@ class EnginePool:
         turns: Turns | None,
         free_bytes: Callable[[int], int] | None = None,
         prefetch: Callable[[EngineSpec], object] | None = None,
+        optional: Set[str] = frozenset(),
     ) -> None:
         """Nothing is loaded yet.
 
@@ -211,6 +214,7 @@ class EnginePool:
             free_bytes: What a device says is free, where it can be asked: before an engine takes memory that another
                 has given back, it must be there.
             prefetch: Has a model's weights read into memory while others generate; returns at once.
+            optional: Models without which the run goes on, where they can't be loaded.
 
         Raises:
             PlacementError: A model is too big even alone.
@@ -233,6 +237,7 @@ class EnginePool:
         self._death: LocaltableError | None = None
         self._free_bytes = free_bytes
         self._prefetch = prefetch
+        self._optional = optional
         self.clock = Clock()
         self.timeline = Timeline()
 
@@ -242,8 +247,8 @@ class EnginePool:
         """Load, hand over work, and wait for what happens.
 
         Raises:
-            EngineLoadError: An engine could not be loaded, the first time that it was to be. What came out of any
-                engine before that has been given.
+            EngineLoadError: An engine that the run needs could not be loaded, the first time that it was to be. What
+                came out of any engine before that has been given.
         """
         if self._death is not None:
             raise self._death
@@ -506,6 +511,8 @@ class EnginePool:
         # What says why it can't be loaded would say it again; what was loaded once, or was killed, may do better.
         hopeless = not message.sudden or slot.failed_loads >= MAX_LOADS
         if loading and slot.info is None and hopeless:
+            if model_id in self._optional:
+                return [EngineDied(model_id, message.error, lost, slot.failed_loads, given_up=True)]
             self._death = self._death or message.error
             return []
         return [EngineDied(model_id, message.error, lost, slot.failed_loads)]

@@ -133,7 +133,8 @@ def test_a_moderator_that_does_not_load_costs_no_debate(tmp_path: Path) -> None:
     assert transcript.verdict is not None
     assert transcript.summary is not None
     assert transcript.summary.by == "template"
-    assert "not summed up: other: there is no room" in [getattr(event, "text", "") for event in events]
+    said = [getattr(event, "text", "") for event in events]
+    assert "not summed up: other could not be loaded: other: there is no room" in said
 
 
 def test_what_debaters_say_neither_breaks_the_form_nor_speaks_for_the_moderator(tmp_path: Path) -> None:
@@ -194,6 +195,25 @@ def test_every_debate_of_a_suite_is_summed_up_and_no_control_is(tmp_path: Path) 
     assert by == ["toy"] * 6
     controls = [t.summary for t in load_transcripts(store) if t.condition == "votes-only"]
     assert [summary.by for summary in controls if summary] == ["template"] * 6
+    assert disagreements(store) == []
+
+
+def test_a_suite_whose_moderator_does_not_load_is_held_and_summed_up_when_it_does(tmp_path: Path) -> None:
+    script = write_script(tmp_path, load_fails="no such model")
+    (tmp_path / "other.yaml").write_text(json.dumps({**CARDS[1], "engine": {"script": str(script)}}))
+    panel = make_panel(tmp_path, "Ada", "Bob", cards=CARDS[:1], moderator="other.yaml")
+    store = hold_suite(tmp_path / "run.db", panel, suite(5), stop_after=0)
+    events: list[object] = []
+    with open_suite(store, RunOptions(tmp_path / "home", "scripted", tell=events.append)) as run:
+        assert len(list(run.run())) == 5
+    with Store.open(store, write=False) as opened:
+        assert opened.num_open() == 0
+    assert [summary.by for summary in summaries(store)] == ["template"] * 5
+    said = [text for event in events if "summed up" in (text := getattr(event, "text", ""))]
+    assert said == ["not summed up: other could not be loaded: other: no such model"], "once, not of each debate"
+    script.write_text("turns: []")
+    resume(store)
+    assert [summary.by for summary in summaries(store)] == ["other"] * 5
     assert disagreements(store) == []
 
 
