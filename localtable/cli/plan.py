@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,10 +71,12 @@ def plan(
     from localtable.types import Stop
 
     machine = _machine(gpus, device_memory)
+    find: Callable[[], Planned]
     if sweep_file is None:
         panel = override(read_panel(panel_file, models, Stop("never")), rounds=rounds, seed=None, prompts=prompts)
         panel = with_moderator(panel, moderator)
         name = f"The panel {panel.name!r}"
+        find = partial(_of_panel, panel, suites, machine, engine, questions)
     elif suites or panel_file or models or rounds or prompts or moderator:
         raise ConfigError(
             f"{sweep_file} says itself who debates on what",
@@ -87,13 +90,11 @@ def plan(
         loaded = load_sweep(sweep_file)
         require_comparable(loaded.sweep.primary, str(sweep_file))
         name = f"The sweep {loaded.sweep.name!r}"
+        find = partial(_of_sweep, loaded, machine, engine, questions)
     known = None if machine.described else Calibration(home())
     wishes: list[Wish] = []
     try:
-        if sweep_file is None:
-            what, wishes, workloads = _of_panel(panel, suites, machine, engine, questions)
-        else:
-            what, wishes, workloads = _of_sweep(loaded, machine, engine, questions)
+        what, wishes, workloads = find()
         made = with_advice(make_plan(wishes, workloads, machine, known), wishes, known)
     except PlacementError as error:
         # Without wishes it is a turn that is too long, whatever the machine.

@@ -9,16 +9,16 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import defaultdict, deque
-from collections.abc import Callable, Hashable, Iterator, Sequence, Set
-from dataclasses import dataclass, field, replace
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import replace
+from typing import Generic
 
 from localtable.engines.base import Completion, EngineInfo, Failure, Preempted, Request, Tokens
 from localtable.errors import BallotError, EngineAwayError, EngineError, InterruptedRun, LocaltableError, PlacementError
 from localtable.runner.absence import Absence
 from localtable.runner.admission import Budget
+from localtable.runner.at_work import AtWork, Owner, Work, completion_of
 from localtable.runner.events import Listener
-from localtable.runner.models import Model
 from localtable.scheduler.pool import (
     IDLE_WAIT_S,
     MAX_LOADS,
@@ -38,76 +38,6 @@ MAX_DEATHS = 4 * MAX_TRIES
 """How often in a row an engine may die without finishing anything: each bad request accounts for a quarter of that."""
 MAX_BEGUN = 512
 """How many turns are begun in one go: those whose answers are there already need no engine that would end it."""
-
-
-class HasState(Protocol):
-    """What a turn belongs to."""
-
-    state: str
-    """`open` while its turns are wanted."""
-
-
-class Task(Protocol):
-    """A chain of requests to one model: a turn, a ballot that is asked once more, a summary."""
-
-    model: Model
-    steps: list[tuple[str, int]]
-    """Those that are done, and the number of the generation that each came from."""
-    prompt_ids: tuple[int, ...]
-    """What it began with; empty until its first prompt is rendered, or where that is not the longest one."""
-    tries: int
-    """Failures of the present request."""
-    said: list[int]
-    """Ids that have streamed in for the present one."""
-    reused: bool
-    """No engine has worked for it so far."""
-    charged: bool
-    """It holds room in its engine's cache."""
-
-    @property
-    def group(self) -> Hashable:
-        """Names those with whom it shares what their prompts begin with."""
-
-    @property
-    def member(self) -> Hashable:
-        """Names it among them."""
-
-    @property
-    def doing(self) -> str:
-        """What it is at, for those who read why it failed."""
-
-    def current_step(self) -> str:
-        """The name of the present request's step."""
-
-    def next_request(self) -> Request | None:
-        """The next request; None when it is complete."""
-
-    def take(self, request: Request, completion: Completion) -> None:
-        """Go on with what an engine gave."""
-
-    def reserved_tokens(self) -> int:
-        """Tokens that it can still take in a cache behind its first prompt."""
-
-
-Owner = TypeVar("Owner", bound=HasState)
-Work = TypeVar("Work", bound=Task)
-
-
-@dataclass(slots=True)
-class _AtWork(Generic[Work, Owner]):
-    """A request that an engine has, or is about to get, and the turns that wait for its answer."""
-
-    request: Request
-    key: Key
-    turn: Work
-    owner: Owner
-    since: float
-    """When an engine got it; of one that was preempted, as if it had not been away."""
-    away_since: float | None = None
-    preempted_at: list[int] = field(default_factory=list)
-    """Tokens that it had said each time that it was preempted."""
-    followers: list[tuple[Work, Request, Owner]] = field(default_factory=list)
-    """Turns of others with an equal request."""
 
 
 class TurnLoop(ABC, Generic[Work, Owner]):
@@ -144,8 +74,8 @@ class TurnLoop(ABC, Generic[Work, Owner]):
         self._held: defaultdict[str, deque[tuple[Work, Request, Owner]]] = defaultdict(deque)
         """By model: turns whose prompts are rendered and which found no room yet; one, as a rule."""
         self._budgets: dict[str, Budget] = {}
-        self._at_work: dict[str, _AtWork[Work, Owner]] = {}
-        self._by_key: dict[bytes, _AtWork[Work, Owner]] = {}
+        self._at_work: dict[str, AtWork[Work, Owner]] = {}
+        self._by_key: dict[bytes, AtWork[Work, Owner]] = {}
         self._suspects: defaultdict[str, set[str]] = defaultdict(set)
         """By model: requests that were at work when its engine died; they run one by one, so that the guilty one is
         found and takes no other with it."""
@@ -261,7 +191,7 @@ class TurnLoop(ABC, Generic[Work, Owner]):
             number, generation = found
             try:
                 step = turn.current_step()
-                turn.take(request, _completion(request, generation))
+                turn.take(request, completion_of(request, generation))
                 turn.steps.append((step, number))
                 request = turn.next_request()
             except (PlacementError, BallotError) as error:
@@ -281,7 +211,7 @@ class TurnLoop(ABC, Generic[Work, Owner]):
                 return None
             turn.charged = True
         turn.reused = False
-        self._at_work[request.request_id] = _AtWork(request, key, turn, owner, time.monotonic())
+        self._at_work[request.request_id] = AtWork(request, key, turn, owner, time.monotonic())
         self._by_key[key.sha256] = self._at_work[request.request_id]
         return request
 
@@ -341,7 +271,7 @@ class TurnLoop(ABC, Generic[Work, Owner]):
         else:
             self._retry(at_work, failure.message, retryable=failure.retryable)
 
-    def _completed(self, at_work: _AtWork[Work, Owner], completion: Completion) -> None:
+    def _completed(self, at_work: AtWork[Work, Owner], completion: Completion) -> None:
         """A turn has its answer; its next request joins the queue, or it is complete."""
         del self._by_key[at_work.key.sha256]
         turn, owner = at_work.turn, at_work.owner
@@ -352,8 +282,7 @@ class TurnLoop(ABC, Generic[Work, Owner]):
             # What can't be read is not kept: an equal request is asked anew.
             self._fail(owner, error)
         else:
-            generation = _generation(at_work, completion)
-            turn.steps.append((step, self._store.add_generation(generation)))
+            turn.steps.append((step, self._store.add_generation(at_work.generation(completion))))
             try:
                 following = turn.next_request()
             except PlacementError as error:
@@ -443,7 +372,7 @@ class TurnLoop(ABC, Generic[Work, Owner]):
                     del self._at_work[request_id]
                     self._retry(at_work, said, retryable=True)
 
-    def _retry(self, at_work: _AtWork[Work, Owner], message: str, *, retryable: bool) -> None:
+    def _retry(self, at_work: AtWork[Work, Owner], message: str, *, retryable: bool) -> None:
         del self._by_key[at_work.key.sha256]
         turn, owner = at_work.turn, at_work.owner
         turn.tries += 1
@@ -488,32 +417,3 @@ class TurnLoop(ABC, Generic[Work, Owner]):
         if turn.charged:
             turn.charged = False
             self._budgets[turn.model.card.id].release(turn.group, turn.member)
-
-
-def _generation(at_work: _AtWork[Work, Owner], completion: Completion) -> Generation:
-    return Generation(
-        key=at_work.key,
-        model=at_work.turn.model.card.id,
-        prompt_tokens=completion.prompt_tokens,
-        cached_tokens=completion.cached_tokens,
-        completion_tokens=completion.completion_tokens,
-        token_ids=completion.token_ids,
-        finish_reason=completion.finish_reason,
-        stop_token_id=completion.stop_token_id,
-        logprobs=completion.logprobs,
-        seconds=time.monotonic() - at_work.since,
-        preempted_at=tuple(at_work.preempted_at),
-    )
-
-
-def _completion(request: Request, generation: Generation) -> Completion:
-    return Completion(
-        request_id=request.request_id,
-        token_ids=generation.token_ids,
-        finish_reason=generation.finish_reason,
-        prompt_tokens=generation.prompt_tokens,
-        cached_tokens=generation.cached_tokens,
-        completion_tokens=generation.completion_tokens,
-        stop_token_id=generation.stop_token_id,
-        logprobs=generation.logprobs,
-    )

@@ -9,7 +9,8 @@ from typing import Any
 
 from localtable.engines.base import EngineInfo, Preempted, Request
 from localtable.errors import LocaltableError
-from localtable.runner.turn_loop import TurnLoop, _AtWork
+from localtable.runner.at_work import AtWork
+from localtable.runner.turn_loop import TurnLoop
 from localtable.runner.turns import TurnAtWork
 from localtable.scheduler.pool import Outlook
 from localtable.types import Sampling
@@ -47,7 +48,7 @@ def test_an_inherited_request_that_is_preempted_is_handed_over_again_under_its_o
     turn: Any = SimpleNamespace(charged=False, reused=True)
     asked, equal = (Request(name, (1,), Sampling(max_tokens=9), 1) for name in ("first", "heir"))
     key: Any = SimpleNamespace(sha256=b"same")
-    at_work = _AtWork(asked, key, turn, first, since=0.0, followers=[(turn, equal, heir)])
+    at_work = AtWork(asked, key, turn, first, since=0.0, followers=[(turn, equal, heir)])
     loop._at_work["first"] = loop._by_key[b"same"] = at_work
 
     loop._fail(first, LocaltableError("it failed"))
