@@ -2,8 +2,9 @@
 
     python scripts/check_plan.py --suite SUITE.jsonl
 
-Three panels: one model; two that fit side by side; three under a memory cap that forces swaps. Each is run once on a
-few questions, which is what the machine is known by from then on, then planned for more, then run on those.
+Four panels: one model; two that fit side by side; three under a memory cap that forces swaps; two of which one sums up.
+Each is run once on a few questions, which is what the machine is known by from then on, then planned for more, then run
+on those.
 """
 
 from __future__ import annotations
@@ -28,19 +29,20 @@ from localtable.types import Panel, Question, Stop
 
 SMALL, MIDDLE, LARGE = "smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct"
 PANELS = {
-    "one model, four seats": ((SMALL,) * 4, 2, None),
-    "two models side by side": ((SMALL, MIDDLE), 2, None),
-    "three models, swapping": ((SMALL, MIDDLE, LARGE), 3, 3.9),
+    "one model, four seats": ((SMALL,) * 4, 2, None, None),
+    "two models side by side": ((SMALL, MIDDLE), 2, None, None),
+    "three models, swapping": ((SMALL, MIDDLE, LARGE), 3, 3.9, None),
+    "two models, one of which sums up": ((SMALL, MIDDLE), 2, None, MIDDLE),
 }
-"""Seats' models, rounds, and GiB of memory."""
+"""Seats' models, rounds, GiB of memory, and the moderator."""
 WITHIN = 0.2
 
 
-def panel_of(models: tuple[str, ...], rounds: int, tokens: int) -> Panel:
+def panel_of(models: tuple[str, ...], rounds: int, tokens: int, moderator: str | None) -> Panel:
     seats = [{"name": f"Seat {i}", "model": model} for i, model in enumerate(models, start=1)]
     # Every statement of one length: how long real ones are is no matter of the plan's.
     sampling = {"max_tokens": tokens, "min_tokens": tokens}
-    data = {"name": "check", "rounds": rounds, "seats": seats, "sampling": sampling}
+    data = {"name": "check", "rounds": rounds, "seats": seats, "sampling": sampling, "moderator": moderator}
     return parse_panel(data, "the panel", Path.cwd(), default_stop=Stop("never"))
 
 
@@ -87,9 +89,9 @@ def main() -> int:
 def check(arguments: argparse.Namespace, questions: list[Question], base: Path) -> int:
     """Print each panel's plan beside its run."""
     worst = 0.0
-    for name, (models, rounds, gib) in PANELS.items():
+    for name, (models, rounds, gib, moderator) in PANELS.items():
         cap = int(gib * GIB) if gib else None
-        panel = panel_of(models, rounds, arguments.tokens)
+        panel = panel_of(models, rounds, arguments.tokens, moderator)
         before = predicted(panel, questions, cap, base)
         measured(panel, questions[: arguments.first], cap, base)
         plan = predicted(panel, questions, cap, base)

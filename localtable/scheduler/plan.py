@@ -273,14 +273,15 @@ def _predict(seated: dict[str, Seated], workloads: tuple[Workload, ...], machine
 
 def _instance(seated: dict[str, Seated], workloads: Sequence[Workload], machine: Machine, questions: int) -> Instance:
     numbers = {model_id: number for number, model_id in enumerate(seated)}
+    share = questions / workloads[0].questions
     rng = random.Random(0)
     panels = tuple(tuple(numbers[model_id] for model_id in workload.seats) for workload in workloads)
     return Instance(
         capacities=tuple(machine.capacities),
-        models=tuple(_model(model_id, seat) for model_id, seat in seated.items()),
+        models=tuple(_model(model_id, seat, share) for model_id, seat in seated.items()),
         seats=panels[0] if len(workloads) == 1 else tuple(numbers.values()),
         # Question by question, as a run begins them.
-        turns=tuple(_debate(workload, seated, rng) for _ in range(questions) for workload in workloads),
+        turns=tuple(_debate(workload, rng) for _ in range(questions) for workload in workloads),
         sharing="turns" if machine.kind == "cpu" else "processor",
         panels=panels * questions if len(workloads) > 1 else (),
         closings=_closings(workloads, numbers, questions, rng),
@@ -303,23 +304,20 @@ def _closings(
     return tuple(closing(workload.summaries) for _ in range(questions) for workload in workloads)
 
 
-def _debate(workload: Workload, seated: Mapping[str, Seated], rng: random.Random) -> tuple[tuple[Turn, ...], ...]:
-    """By round and seat. A turn that is repeated takes nothing, but needs its model as the one that is generated.
-
-    Of a model that is put away between rounds every round is reckoned as begun without a cache, which some are not.
-    """
-    stays = [seated[card_id].swap == "none" for card_id in workload.seats]
+def _debate(workload: Workload, rng: random.Random) -> tuple[tuple[Turn, ...], ...]:
+    """By round and seat. A turn that is repeated takes nothing, but needs its model as the one that is generated."""
     lengths = list(zip(workload.least_tokens, workload.statement_tokens, strict=True))
     repeated = workload.repeated or ((False,) * len(lengths),) * workload.rounds
     rounds = []
     for kept, anew, again in zip(workload.prompt_tokens, workload.anew_tokens, repeated, strict=True):
-        read = [kept[seat] if stays[seat] else anew[seat] for seat in range(len(lengths))]
         said = [rng.randint(least, most) for least, most in lengths]
-        rounds.append(tuple(Turn(0, 0) if a else Turn(r, s) for a, r, s in zip(again, read, said, strict=True)))
+        turns = zip(again, kept, said, anew, strict=True)
+        rounds.append(tuple(Turn(0, 0) if a else Turn(read, s, max(lost - read, 0)) for a, read, s, lost in turns))
     return tuple(rounds)
 
 
-def _model(model_id: str, seat: Seated) -> Model:
+def _model(model_id: str, seat: Seated, share: float) -> Model:
+    """An engine as it is simulated, for a share of all questions."""
     costs, sleep = seat.costs, None
     if seat.swap in ("sleep_1", "sleep_2"):
         first, wake = (costs.first_sleep, costs.wake_1) if seat.swap == "sleep_1" else (costs.later_sleep, costs.wake_2)
@@ -334,6 +332,8 @@ def _model(model_id: str, seat: Seated) -> Model:
         costs.later_load + costs.warm_up,
         close_s=costs.close,
         sleep=sleep,
+        # Between two rounds of a model that is swapped lie the turns of all debates; of others those of its rows.
+        cache_tokens=seat.cache_tokens * (share if seat.swap != "none" else 1.0),
     )
 
 

@@ -69,6 +69,8 @@ class Seated:
     rows: int
     """Turns that it works on at once: those that were wished for, as far as its cache holds turns of half the longest
     length."""
+    cache_tokens: int
+    """What its cache holds between turns, reckoned in turns of that length."""
     speed: Speed
     swap: Swap
     observed: Observation | None
@@ -121,7 +123,9 @@ def seat_all(
                 level = choose_sleep_level(taken, ram)
                 ram -= taken.host_asleep if level == 1 else 0
                 swap = "sleep_1" if level == 1 else "sleep_2"
-        rows = _rows(wish, settings, spot)
+        length = max(wish.max_model_len // 2, 1)
+        held = kv_shape(wish.card, settings).sequences(spot.cache_bytes, length) // wish.copies
+        rows = max(1, min(wish.max_num_seqs, held))
         seated[wish.card.id] = Seated(
             wish,
             spot,
@@ -129,16 +133,12 @@ def seat_all(
             taken,
             swap_costs(wish.card, settings, device, observed),
             rows,
+            held * length,
             speed(wish.card, settings, device, rows, observed),
             swap,
             observed,
         )
     return seated
-
-
-def _rows(wish: Wish, settings: EngineSettings, spot: Spot) -> int:
-    held = kv_shape(wish.card, settings).sequences(spot.cache_bytes, max(wish.max_model_len // 2, 1))
-    return max(1, min(wish.max_num_seqs, held // wish.copies))
 
 
 def _ways(

@@ -96,6 +96,37 @@ def test_a_round_that_others_will_open_is_awaited_by_those_alone_who_sit_there()
     assert coming == {"a": 1, "b": 0, "c": 0}
 
 
+@pytest.mark.parametrize("sleeps", [True, False])
+def test_a_cache_is_lost_where_its_model_was_put_away_and_kept_where_the_next_round_follows_at_once(
+    sleeps: bool,
+) -> None:
+    """In the order a b | b a | a b every model has one later round of each kind."""
+    sleep = Sleep(3.0, 1.0, 1.0, 0) if sleeps else None
+    models = tuple(model(name, sleep=sleep) for name in "ab")
+
+    def made(lost: int, size: int = 10) -> Instance:
+        later = (Turn(100, 20, lost),) * 2
+        return Instance((size,), models, (0, 1), (((Turn(100, 20),) * 2, later, later),) * 5)
+
+    plain, costly = simulate(made(0)), simulate(made(1000))
+    assert costly.activations == plain.activations == {"a": 2, "b": 2}
+    assert costly.makespan_s - plain.makespan_s == pytest.approx(2 * 5 * 1000 * 0.0001)
+    assert simulate(made(1000, 20)).makespan_s == simulate(made(0, 20)).makespan_s
+    assert lower_bound(made(1000)).seconds == lower_bound(made(0)).seconds
+
+
+def test_what_a_cache_has_no_room_for_is_read_anew() -> None:
+    """Two debates at once: when the second one's later turn begins, the first one's has written 120 tokens."""
+    turns = (((Turn(100, 20),), (Turn(100, 20, 1000),)),) * 2
+
+    def seconds(cache_tokens: float) -> float:
+        return simulate(Instance((10,), (model(cache_tokens=cache_tokens),), (0,), turns)).makespan_s
+
+    roomy = seconds(1000)
+    assert seconds(120) == roomy
+    assert seconds(119) == pytest.approx(roomy + 1000 * 0.0001)
+
+
 # ── sharing ───────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -7,13 +7,14 @@ to say ends at c + n, whatever joins or leaves meanwhile. Prompts are prefilled 
 from __future__ import annotations
 
 import heapq
+import math
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
 from itertools import accumulate
 
 from localtable.scheduler.policy import State
-from localtable.scheduler.simulate.instance import Model, Queue, Task, Turn
+from localtable.scheduler.simulate.instance import Model, Queue, Task, Turn, Written
 
 
 class Outlook:
@@ -47,7 +48,21 @@ class Outlook:
 class SimulatedEngine:
     """Its state, what it works on and what waits for it."""
 
-    __slots__ = ("begun", "busy_since", "clock", "debt_s", "left", "loads", "model", "ready", "rows", "sleeps", "state")
+    __slots__ = (
+        "activations",
+        "begun",
+        "busy_since",
+        "clock",
+        "debt_s",
+        "left",
+        "loads",
+        "model",
+        "ready",
+        "rows",
+        "sleeps",
+        "state",
+        "written_tokens",
+    )
 
     def __init__(self, model: Model, left: int) -> None:
         """Not loaded; `left` turns will come in all."""
@@ -63,6 +78,9 @@ class SimulatedEngine:
         self.ready: tuple[deque[Task], ...] = tuple(deque() for _ in Queue)
         """What waits, in the order of `Queue`."""
         self.left = left
+        self.activations = 0
+        self.written_tokens = 0
+        """All that was ever written into its cache."""
         self.loads = 0
         self.sleeps = 0
         self.busy_since: float | None = None
@@ -76,7 +94,9 @@ class SimulatedEngine:
         other.state, other.clock, other.debt_s = self.state, self.clock, self.debt_s
         other.rows, other.begun = self.rows.copy(), self.begun
         other.ready = tuple(queue.copy() for queue in self.ready)
-        other.loads, other.sleeps, other.busy_since = self.loads, self.sleeps, self.busy_since
+        other.activations, other.written_tokens = self.activations, self.written_tokens
+        other.loads, other.sleeps = self.loads, self.sleeps
+        other.busy_since = self.busy_since
         return other
 
     # ── work ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -90,9 +110,20 @@ class SimulatedEngine:
         for queue in self.ready:
             while queue and len(self.rows) < self.model.max_num_seqs:
                 task = queue.popleft()
-                self.debt_s += task.prefill_tokens * self.model.speed.prefill_s
+                reads = task.prefill_tokens + (task.lost_tokens if self._has_lost(task.before) else 0)
+                self.debt_s += reads * self.model.speed.prefill_s
+                self.written_tokens += reads + math.ceil(task.decode_tokens)
                 self.begun += 1
                 heapq.heappush(self.rows, (self.clock + task.decode_tokens, self.begun, self.clock, task))
+
+    def written(self) -> Written:
+        """How far its cache is written; what still runs counts as said."""
+        return Written(self.activations, self.written_tokens)
+
+    def _has_lost(self, before: Written | None) -> bool:
+        if before is None:
+            return False
+        return before.activation != self.activations or (self.written_tokens - before.tokens > self.model.cache_tokens)
 
     def step_s(self) -> float:
         return self.model.speed.step_s + self.model.speed.row_s * len(self.rows)

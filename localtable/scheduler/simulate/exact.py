@@ -38,10 +38,11 @@ def optimum(instance: Instance, *, max_nodes: int = 200_000, at_most_s: float | 
         at_most_s: A makespan that is known to be possible; the pool's own rule gives one otherwise.
 
     Raises:
-        ValueError: Debates differ in their seats, or are summed up: the bounds of the search know neither.
+        ValueError: Debates differ in their seats, are summed up, or read what a cache has lost: the search knows none
+            of these.
     """
-    if instance.panels or instance.closings:
-        raise ValueError("the search knows debates of one panel alone, without summaries")
+    if instance.panels or instance.closings or any(turn.lost_tokens for turns in instance.turns_of for turn in turns):
+        raise ValueError("the search knows debates of one panel alone, without summaries and lost caches")
     best = simulate(instance).makespan_s if at_most_s is None else at_most_s
     rest = _Rest(instance)
     seen: dict[tuple[object, ...], float] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -67,6 +68,8 @@ class Model:
     close_s: float = 0.0
     sleep: Sleep | None = None
     """None: it can't sleep, and is closed instead."""
+    cache_tokens: float = math.inf
+    """That its cache holds. What has been written longest ago is lost first."""
 
 
 class Turn(NamedTuple):
@@ -75,6 +78,8 @@ class Turn(NamedTuple):
     prefill_tokens: int
     """Prompt tokens that no cache holds."""
     decode_tokens: int
+    lost_tokens: int = 0
+    """Prompt tokens more where the cache no longer holds what the round before has left in it."""
 
 
 class Closing(NamedTuple):
@@ -83,6 +88,14 @@ class Closing(NamedTuple):
     model: int
     """The moderator's number."""
     turn: Turn
+
+
+class Written(NamedTuple):
+    """How far an engine's cache was written at a moment."""
+
+    activation: int
+    """Of the model: a cache is lost when it is put away."""
+    tokens: int
 
 
 class Task(NamedTuple):
@@ -96,6 +109,9 @@ class Task(NamedTuple):
     prefill_tokens: int
     decode_tokens: float
     queue: Queue
+    lost_tokens: int = 0
+    before: Written | None = None
+    """When the round before was written; None where nothing can be lost."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from localtable.scheduler.policy import Activate, Standing, decide
 from localtable.scheduler.simulate.engine import Outlook, SimulatedEngine
-from localtable.scheduler.simulate.instance import Instance, Queue, Task
+from localtable.scheduler.simulate.instance import Instance, Queue, Task, Written
 from localtable.scheduler.simulate.result import Finished, Part, Result, Span, Stalled
 
 Policy = Callable[[Sequence[Standing], Sequence[int]], Activate | None]
@@ -62,7 +62,8 @@ class Simulation:
         """Turns of each debate's open round that are not finished, by model."""
         self.groups = Counter[tuple[int, int]]()
         """Debates with a further round, by who sits there and by which models are missing: bit i stands for model i."""
-        self.activations = [0] * len(instance.models)
+        self._written: dict[tuple[int, int], Written] = {}
+        """By debate and model: how far the model's cache was written when its last turn ended."""
         self._turn: dict[int, int] = {}
         self._parts: list[dict[Part, float]] = [{} for _ in instance.capacities]
         self._timeline: list[Span] = []
@@ -85,8 +86,7 @@ class Simulation:
         other.open_rounds = self.open_rounds.copy()
         other.missing = [counts.copy() for counts in self.missing]
         other.groups, other._sitting = self.groups.copy(), self._sitting
-        other.activations = self.activations.copy()
-        other._turn = self._turn.copy()
+        other._written, other._turn = self._written.copy(), self._turn.copy()
         other._parts = [parts.copy() for parts in self._parts]
         other._timeline, other._finished = self._timeline.copy(), self._finished.copy()
         return other
@@ -115,7 +115,7 @@ class Simulation:
         """What has happened so far."""
         return Result(
             self.now,
-            {model.model_id: number for model, number in zip(self.instance.models, self.activations, strict=True)},
+            {engine.model.model_id: engine.activations for engine in self.engines},
             tuple(self._parts),
             tuple(sorted(self._timeline)),
             tuple(self._finished),
@@ -130,7 +130,8 @@ class Simulation:
         queue = Queue.LATER_ROUND if number else Queue.FIRST_ROUND
         for seat, (model, turn) in enumerate(zip(seats, self.instance.turns[debate][number], strict=True)):
             counts[model] += 1
-            self.engines[model].put(Task(debate, number, seat, turn.prefill_tokens, turn.decode_tokens, queue))
+            before = self._written.get((debate, model)) if turn.lost_tokens else None
+            self.engines[model].put(Task(debate, number, seat, *turn[:2], queue, turn.lost_tokens, before))
         self.missing[debate] = counts
         if self._goes_on(debate, number):
             self.groups[self._sitting[debate], _mask(counts)] += 1
@@ -142,6 +143,7 @@ class Simulation:
             return
         counts = self.missing[task.debate]
         counts[model] -= 1
+        self._written[task.debate, model] = self.engines[model].written()
         if counts[model]:
             return
         after = _mask(counts)
@@ -161,7 +163,7 @@ class Simulation:
         closing = self.instance.closing_of(debate)
         if closing is not None:
             place = (debate, len(self.instance.turns[debate]), len(self.instance.seats_of(debate)))
-            self.engines[closing.model].put(Task(*place, *closing.turn, Queue.SUMMARY))
+            self.engines[closing.model].put(Task(*place, *closing.turn[:2], Queue.SUMMARY))
 
     def _goes_on(self, debate: int, number: int) -> bool:
         """Whether a round follows."""
@@ -249,7 +251,7 @@ class Simulation:
             at += seconds
             phases.append((at, what))
         engine.state = "changing"
-        self.activations[number] += 1
+        engine.activations += 1
         self.changes.append(_Change(number, engine.model.devices, phases))
         self._check_memory()
 
