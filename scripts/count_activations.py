@@ -24,7 +24,7 @@ from localtable.config import load_card, load_suite
 from localtable.runner.planning import plan_inputs, tokenizers_here
 from localtable.scheduler.calibration import Calibration
 from localtable.scheduler.devices import GIB, find_machine
-from localtable.scheduler.seating import seat_all
+from localtable.scheduler.plan import make_plan
 from localtable.types import Card, Panel, Question, Sampling, Seat
 
 ROUNDS = 3
@@ -78,8 +78,9 @@ def fewest(sizes: Mapping[str, int], capacity: int) -> int:
 def sizes_of(panel: Panel, questions: list[Question], cap: int, base: Path) -> dict[str, int]:
     machine = find_machine(cap)
     known = tokenizers_here(panel.cards, base)
-    wishes, _ = plan_inputs(panel, machine, "vllm", questions, len(questions), known)
-    return {card_id: seat.spot.total_bytes for card_id, seat in seat_all(wishes, machine, Calibration(base)).items()}
+    wishes, workloads = plan_inputs(panel, machine, "vllm", questions, len(questions), known)
+    plan = make_plan(wishes, workloads, machine, Calibration(base))
+    return {card_id: seat.spot.total_bytes for card_id, seat in plan.seated.items()}
 
 
 def main() -> int:

@@ -52,9 +52,14 @@ def panel_line(panel: Panel, work: Workload) -> str:
     """Of what a panel's plan is."""
     num_models = len(set(work.seats))
     models = f"{num_models} models" if num_models > 1 else "one model"
-    held = f"{len(work.seats)} seats on {models}, {panel.rounds} rounds, {work.questions:,} questions"
+    seats = f"{_number(len(work.seats), 'seat')} on {models}" if work.seats else "no seat on a model here"
+    held = f"{seats}, {_number(panel.rounds, 'round')}, {_number(work.questions, 'question')}"
     summed_up = "" if work.summaries is None else f", summed up by {work.summaries.model_id}"
     return f"{panel.name}: {held}{summed_up}"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' if count != 1 else ''}"
 
 
 def sweep_line(size: str, workloads: Sequence[Workload]) -> str:
@@ -99,8 +104,13 @@ def _devices(seat: Seated, machine: Machine) -> str:
 def _swaps(plan: Plan) -> str:
     if not any(seat.spot.crowded for seat in plan.seated.values()):
         return "All models fit side by side: each is loaded once, and nothing is swapped."
+    why = (
+        "Side by side, caches would be so small that swapping is quicker"
+        if plan.cramped
+        else ("Not all models fit side by side")
+    )
     return (
-        f"Not all models fit side by side. {plan.simulated.num_activations} activations in all, {plan.swaps} beyond "
+        f"{why}. {plan.simulated.num_activations} activations in all, {plan.swaps} beyond "
         "the first loads; their number does not grow with the questions."
     )
 

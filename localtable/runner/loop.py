@@ -147,7 +147,9 @@ class Loop(TurnLoop[Task, Entry | SummaryAtWork]):
             return turns
         ended = len(self._summaries[model_id])
         left = turns.left or ended > 0 or bool(moderated & self._pending.conditions)
-        return Outlook(turns.waiting + ended, turns.coming, left, awaited=turns.waiting > 0)
+        # While turns wait, they decide how urgent the model is: nobody waits for summaries.
+        awaited = turns.waiting > 0 if ended else turns.left
+        return Outlook(turns.waiting or ended, turns.coming, left, awaited)
 
     def _next_turns(self, model_id: str, num_rows: int) -> list[tuple[Task, Request, Entry | SummaryAtWork]] | None:
         number = self._waiting[model_id].next_debate(num_rows)

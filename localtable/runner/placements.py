@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from localtable.scheduler.calibration import Calibration
 from localtable.scheduler.devices import Device, Machine, parse_size
 from localtable.scheduler.layout import Demand, Way, lay_out
 from localtable.scheduler.pool import Placement
-from localtable.scheduler.seating import Seated, Wish, seat_all
+from localtable.scheduler.seating import Seated, Wish, seatings
 from localtable.types import Card, Sampling
 from localtable.weights import ModelFiles
 
@@ -27,6 +27,10 @@ SUITE_NUM_SEQS = {"cpu": 64, "mps": 32, "cuda": 256}
 """Turns that an engine works on at once in a suite. On 2 cores SmolLM2 gains nothing beyond (docs/benchmarks.md)."""
 
 
+Choose = Callable[[Sequence[dict[str, Seated]]], dict[str, Seated]]
+"""Takes one of several ways to seat a run's models."""
+
+
 def seat_models(
     kind: str,
     models: Mapping[str, Model],
@@ -35,6 +39,7 @@ def seat_models(
     calibration: Calibration | None = None,
     *,
     suite: bool,
+    choose: Choose = lambda found: found[0],
 ) -> dict[str, Seated]:
     """Where each model sits and what it takes, by card id; nobody sits anywhere with the scripted engine.
 
@@ -45,6 +50,7 @@ def seat_models(
         machine: What they run on.
         calibration: What engines really took here.
         suite: Whether an engine holds as many turns as are worth it, or those of one debate.
+        choose: Takes one of several ways to seat them, by how long they take.
 
     Raises:
         ConfigError: An engine argument that every engine has is out of bounds.
@@ -53,7 +59,8 @@ def seat_models(
     if kind == "scripted":
         return {}
     wishes = [wish_for(kind, model, needs[card_id], machine, suite=suite) for card_id, model in models.items()]
-    seated = seat_all(wishes, machine, calibration)
+    found = seatings(wishes, machine, calibration)
+    seated = found[0] if len(found) == 1 else choose(found)
     for card_id, seat in seated.items():
         given, turn = seat.wish.cache_bytes, seat.spot.way.turn_bytes
         if given is not None and given < turn:

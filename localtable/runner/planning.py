@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, compress
+from itertools import chain
 from pathlib import Path
 
 from localtable.errors import ConfigError
@@ -16,14 +16,14 @@ from localtable.prompts import ByteTokenizer, HfTokenizer, PromptTokenizer, Word
 from localtable.prompts.render import BYTES_PER_TOKEN, RETOKENIZED
 from localtable.protocol import DEBATE, Condition, cards_of, peers_read
 from localtable.runner.models import Model, build_moderators, longest_turns, seat_conditions
-from localtable.runner.placements import BLOCK_TOKENS, wish_for
-from localtable.runner.rehearsal import Summing, length_of, rehearse, typical
+from localtable.runner.placements import wish_for
+from localtable.runner.rehearsal import length_of
 from localtable.runner.repeated import Repeated, repeated_turns
 from localtable.runner.summarizing import length_for
 from localtable.runner.sweeps import SweepPlan
+from localtable.runner.workloads import build_workloads, counts
 from localtable.scheduler.devices import Machine
-from localtable.scheduler.memory.settings import GPU_BLOCK_TOKENS
-from localtable.scheduler.plan import SHORTEST, Summaries, Workload
+from localtable.scheduler.plan import Workload
 from localtable.scheduler.seating import Wish
 from localtable.types import Card, Panel, Participant, Question, Seat, ShownTurn
 from localtable.weights import WeightStore
@@ -32,8 +32,6 @@ USUAL_QUESTION = Question("usual", "x" * 600, ("x" * 40,) * 4)
 """Where no suite is named: 150 tokens, with four options of ten."""
 BALLOT_TOKENS = 100
 """A ballot's turn and its label, at most: 92 were measured (docs/benchmarks.md)."""
-KEPT_TOKENS = 4
-"""The transformers engine finds every token again; to look for them by fours is near enough, and quicker."""
 PEER_TOKENS = 16
 """Name, vote and marks of a turn that is shown."""
 
@@ -139,28 +137,16 @@ def _inputs(
             hint="Hold the debate or the suite: nothing has to be loaded for it.",
         )
     lengths: dict[str, int] = {}
-    exact = longest_turns([{i: m for i, m in models.items() if _counts(m)} for models in here.values()], asked)
+    exact = longest_turns([{i: m for i, m in models.items() if counts(m)} for models in here.values()], asked)
     for card_id, model in chain.from_iterable(models.items() for models in here.values()):
         lengths[card_id] = max(lengths.get(card_id, 0), exact.get(card_id) or _longest(model, question))
     for moderator in moderators.values():
         seen.setdefault(moderator.card.id, moderator)
         lengths[moderator.card.id] = max(lengths.get(moderator.card.id, 0), length_for(moderator))
     wishes = [wish_for(kind, model, lengths[card_id], machine, suite=True) for card_id, model in seen.items()]
-    block = _block_tokens(kind, machine)
-    workloads = [
-        replace(
-            _workload(conditions[n], wordings[n], models, moderators.get(n), asked, number, block),
-            repeated=repeated[n],
-        )
-        for n, models in here.items()
-        if models or n in moderators
-    ]
+    work = build_workloads(conditions, wordings, here, moderators, asked, number, kind=kind, machine=machine)
+    workloads = [replace(workload, repeated=repeated[n]) for n, workload in work.items()]
     return wishes, workloads
-
-
-def _counts(model: Model) -> bool:
-    """Whether its tokens can be counted."""
-    return not isinstance(model.renderer.tokenizer, ByteTokenizer)
 
 
 def _longest(model: Model, question: Question) -> int:
@@ -189,60 +175,3 @@ def _shown(panel: Panel, reader: Seat, factor: float = 1.0) -> int:
 
 def _most_said(seat: Participant) -> int:
     return seat.sampling.max_tokens if isinstance(seat, Seat) else len(seat.statement.encode()) // BYTES_PER_TOKEN
-
-
-def _workload(
-    condition: Condition,
-    wording: Wording,
-    models: Mapping[str, Model],
-    moderator: Model | None,
-    questions: Sequence[Question],
-    number: int,
-    block_tokens: int,
-) -> Workload:
-    panel = condition.panel
-    seats = tuple(seat for seat in panel.model_seats if seat.card.endpoint is None)
-    said = tuple(seat.sampling.max_tokens + (seat.thinking.max_tokens if seat.thinking.on else 0) for seat in seats)
-    least = tuple(
-        max(1, seat.sampling.min_tokens, int(SHORTEST * bound)) for seat, bound in zip(seats, said, strict=True)
-    )
-    known = {card_id: other.renderer.tokenizer for card_id, other in models.items()}
-    played = rehearse(
-        panel,
-        wording,
-        typical(questions),
-        # What one has said and another reads is compared by its length: all of them count, or none.
-        _tokenizers(panel.cards, known if all(map(_counts, models.values())) else {}),
-        block_tokens=block_tokens,
-        said=(SHORTEST + 1) / 2,
-        noise=condition.noise,
-        moderator=moderator,
-    )
-    here = [seat.card.endpoint is None for seat in panel.model_seats]
-    kept, anew = (
-        tuple(tuple(getattr(reading, name) for reading in compress(row, here)) for row in played.turns if any(here))
-        for name in ("kept", "anew")
-    )
-    return Workload(
-        tuple(seat.card.id for seat in seats),
-        panel.rounds if seats else 0,
-        number,
-        said,
-        least,
-        kept,
-        anew,
-        summaries=None if moderator is None else _summaries(moderator, played.summing),
-    )
-
-
-def _summaries(moderator: Model, summing: Summing | None) -> Summaries:
-    """What a moderator takes for each debate; nothing where none can be summed up, but it is loaded to find that."""
-    reads, writes = (0, 0) if summing is None else (summing.reads, summing.writes)
-    return Summaries(moderator.card.id, reads, writes, int(SHORTEST * writes))
-
-
-def _block_tokens(kind: str, machine: Machine) -> int:
-    """Of a cache."""
-    if kind == "transformers":
-        return KEPT_TOKENS
-    return BLOCK_TOKENS if machine.kind == "cpu" else GPU_BLOCK_TOKENS

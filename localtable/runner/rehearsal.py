@@ -22,11 +22,12 @@ from localtable.prompts.render import BYTES_PER_TOKEN
 from localtable.protocol import DEBATE, Condition, Debate
 from localtable.runner.confederates import confederate_turn
 from localtable.runner.models import Model, build_models
-from localtable.runner.repeated import UNBOUNDED
 from localtable.runner.summarizing import begin_summary, fitting_message, length_for, told
 from localtable.runner.turns import TurnAtWork, begin_turn
 from localtable.types import Letter, Panel, Participant, Question, Seat, Stop, Turn
 
+UNBOUNDED = 2**40
+"""Tokens of context: what doesn't fit is the plan's to say, not a rehearsal's, whose tokens are bytes."""
 CHANGED = 1 / 3
 """Of the votes of later rounds those that change, so that the seat is asked who persuaded it: a third to two thirds of
 the demo models' did."""

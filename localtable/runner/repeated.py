@@ -16,6 +16,7 @@ from localtable.places import home
 from localtable.protocol import Condition, peers_read
 from localtable.runner.confederates import with_votes
 from localtable.runner.inputs import describe_sweep
+from localtable.runner.rehearsal import UNBOUNDED
 from localtable.runner.session import Inputs, RunOptions, open_session
 from localtable.runner.sweeps import SweepPlan
 from localtable.store import IN_MEMORY, Noise, Store
@@ -23,9 +24,6 @@ from localtable.types import Panel, Participant, Question, Seat, Stop
 
 Repeated = tuple[tuple[bool, ...], ...]
 """By round and seat of those whose model is loaded here."""
-
-UNBOUNDED = 2**40
-"""Tokens of context: what doesn't fit is the plan's to say, not a rehearsal's, whose tokens are bytes."""
 
 
 def repeated_turns(plan: SweepPlan, questions: Sequence[Question]) -> dict[int, Repeated]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -28,8 +28,10 @@ from localtable.runner.manifest import session_facts, with_engines
 from localtable.runner.models import Model, build_moderators, longest_turns, seat_conditions
 from localtable.runner.placements import build_placements, endpoint_placements, scripted_placements, seat_models
 from localtable.runner.summarizing import length_for
+from localtable.runner.workloads import build_workloads
 from localtable.scheduler.calibration import Calibration
 from localtable.scheduler.devices import Machine, find_machine, free_bytes
+from localtable.scheduler.plan import quickest
 from localtable.scheduler.pool import EngineLoaded, EnginePool, Placement
 from localtable.scheduler.prefetch import Prefetcher
 from localtable.scheduler.seating import Seated
@@ -38,6 +40,8 @@ from localtable.store import Key, SessionKind, Store
 from localtable.types import Card
 from localtable.weights import ModelFiles
 
+MAX_REHEARSED = 10_000
+"""Questions of which one of the middle length is looked for, where it has to be known how long a run will take."""
 NOTE_EVERY_S = 10.0
 """How often a session's timings are written down: what a killed one leaves."""
 
@@ -216,7 +220,24 @@ def seat_run(
         needs[card_id] = max(needs.get(card_id, 0), length_for(moderator))
     known = Calibration(home)
     here = {card_id: model for card_id, model in models.items() if not model.at_endpoint}
-    seated = seat_models(inputs.chosen.kind, here, needs, machine, known, suite=suite)
+
+    def choose(found: Sequence[dict[str, Seated]]) -> dict[str, Seated]:
+        if not suite or lengths is not None:
+            return found[0]  # what a single debate or a measurement takes is mostly its loads
+        (num_debates,) = store.row("SELECT count(*) FROM debates")
+        work = build_workloads(
+            inputs.conditions,
+            inputs.wordings,
+            {n: {i: model for i, model in sits.items() if i in here} for n, sits in sitting.items()},
+            moderators,
+            list(islice(store.questions(), MAX_REHEARSED)),
+            max(num_debates // len(inputs.conditions), 1),
+            kind=inputs.chosen.kind,
+            machine=machine,
+        )
+        return quickest(found, list(work.values()), machine)
+
+    seated = seat_models(inputs.chosen.kind, here, needs, machine, known, suite=suite, choose=choose)
     if inputs.chosen.kind == "scripted":
         placements = scripted_placements(here, needs, machine, suite=suite)
     else:

@@ -2,6 +2,7 @@
 
 A model goes over as few devices as hold it. Where all models of a device fit side by side, they share what their
 weights leave; where they don't, each gets what it has when so many as `at_once` are awake together, and they swap.
+Which of these is the quickest is found out elsewhere (`plan.py`).
 """
 
 from __future__ import annotations
@@ -62,13 +63,14 @@ class Spot:
         return self.way.fixed_bytes + self.cache_bytes
 
 
-def lay_out(demands: Sequence[Demand], machine: Machine, *, at_once: int = 1) -> dict[str, Spot]:
+def lay_out(demands: Sequence[Demand], machine: Machine, *, at_once: int = 1, cramped: bool = True) -> dict[str, Spot]:
     """Give every model its devices and its cache.
 
     Args:
         demands: In the panel's order.
         machine: What there is.
         at_once: On a crowded device: how many engines are to be awake together, as far as they can.
+        cramped: Whether engines may sit side by side with less cache than they have use for, down to a turn's.
 
     Returns:
         By model id.
@@ -81,7 +83,12 @@ def lay_out(demands: Sequence[Demand], machine: Machine, *, at_once: int = 1) ->
     devices = _spread(ways, capacities)
     spots = {}
     for model_id, way in ways.items():
-        rooms = [_room(model_id, way, device, ways, devices, capacities, at_once) for device in devices[model_id]]
+        rooms = [
+            _room(
+                way, capacities[device], [ways[other] for other in ways if device in devices[other]], at_once, cramped
+            )
+            for device in devices[model_id]
+        ]
         room, crowded = min(room for room, _ in rooms), any(crowded for _, crowded in rooms)
         cache = way.wanted_bytes if way.cache_given else max(min(way.wanted_bytes, room), way.turn_bytes)
         spots[model_id] = Spot(model_id, way, devices[model_id], cache, crowded)
@@ -150,22 +157,15 @@ def _spread(ways: dict[str, Way], capacities: Sequence[int]) -> dict[str, tuple[
     return found
 
 
-def _room(
-    model_id: str,
-    way: Way,
-    device: int,
-    ways: dict[str, Way],
-    devices: dict[str, tuple[int, ...]],
-    capacities: Sequence[int],
-    at_once: int,
-) -> tuple[int, bool]:
-    """The most that a model's cache may take on a device, and whether its models don't fit there side by side."""
-    there = [ways[other] for other in ways if device in devices[other]]
+def _room(way: Way, capacity: int, there: Sequence[Way], at_once: int, cramped: bool) -> tuple[int, bool]:
+    """The most that a model's cache may take on a device, and whether its models don't sit there side by side."""
     # A share is the same for all, so that none is so small that its engine can't hold a turn.
     sharing = [other for other in there if not other.cache_given]
-    left = capacities[device] - sum(other.fixed_bytes for other in there)
+    left = capacity - sum(other.fixed_bytes for other in there)
     left -= sum(other.wanted_bytes for other in there if other.cache_given)
     share = int(left * SHARE) // max(len(sharing), 1)
-    if share >= max((other.turn_bytes for other in sharing), default=0) and left >= 0:
+    cramped = cramped or at_once >= len(there)  # nobody is to make room for anybody
+    least = max((other.turn_bytes if cramped else other.wanted_bytes for other in sharing), default=0)
+    if share >= least and left >= 0:
         return share, False
-    return max(capacities[device] // min(at_once, len(there)) - way.fixed_bytes, way.turn_bytes), True
+    return max(capacity // min(at_once, len(there)) - way.fixed_bytes, way.turn_bytes), True

@@ -45,7 +45,8 @@ class Standing:
     coming: int = 0
     """Requests that awake engines, by themselves, will open for it."""
     awaited: bool = True
-    """Whether other models' next round may wait for them; False of summaries alone."""
+    """Whether they are turns, for which other models' next round may wait, or else turns will come; False of summaries
+    alone."""
     waiting_s: float = 0.0
     """Seconds of work that wait for it."""
     rest_s: float = 0.0
@@ -119,11 +120,23 @@ def decide(standings: Sequence[Standing], capacities: Sequence[int]) -> Activate
         put_away = _room_for(standing, free, removable, close=False)
         if put_away is not None:
             return Activate(standing.model_id, put_away, abort=True)
-    # What has no work yet is loaded ahead where it takes nobody's place.
-    for standing in absent:
-        if standing.state == "unloaded" and standing.return_s and _fits(standing, free):
-            return Activate(standing.model_id)
-    return None
+    return next((Activate(s.model_id) for s in absent if _may_come_early(s, standings, free)), None)
+
+
+def _may_come_early(standing: Standing, standings: Sequence[Standing], free: Sequence[int]) -> bool:
+    """Whether what has no work yet is loaded ahead: where it takes nobody's place, now or later."""
+    if standing.state != "unloaded" or not standing.return_s or not _fits(standing, free):
+        return False
+    return standing.awaited or not _contested(standing, standings)
+
+
+def _contested(standing: Standing, standings: Sequence[Standing]) -> bool:
+    """Whether a model with turns to come has yet to find its place on the same devices."""
+    return any(
+        other.awaited and other.return_s and not other.present and not set(other.devices).isdisjoint(standing.devices)
+        for other in standings
+        if other is not standing
+    )
 
 
 def _urgency(standing: Standing) -> tuple[bool, float]:

@@ -97,7 +97,7 @@ class Outlook:
     left: bool
     """Whether there is anything left for it to do, now or in a later round."""
     awaited: bool = True
-    """Whether others wait for what waits now: for turns they may, for summaries nobody does."""
+    """Whether what waits are turns, which others may wait for, or else turns will come; False of summaries alone."""
 
 
 @dataclass(frozen=True, slots=True)

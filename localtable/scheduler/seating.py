@@ -31,6 +31,8 @@ from localtable.types import Card
 LARGE_DEVICE_BYTES = 70 * GIB
 LARGE_BATCH, USUAL_BATCH = 16384, 8192
 """vLLM's own max_num_batched_tokens on devices of that size and above, and below (arg_utils.py, 0.32)."""
+MOST_AT_ONCE = 4
+"""How many engines of a crowded device are tried side by side."""
 SPREADS = (1, 2, 4, 8)
 """Devices that a model is spread over: powers of two divide heads."""
 
@@ -88,7 +90,12 @@ class Seated:
 
 
 def seat_all(
-    wishes: Sequence[Wish], machine: Machine, calibration: Calibration | None = None, *, at_once: int = 1
+    wishes: Sequence[Wish],
+    machine: Machine,
+    calibration: Calibration | None = None,
+    *,
+    at_once: int = 1,
+    cramped: bool = True,
 ) -> dict[str, Seated]:
     """Give every model its place.
 
@@ -97,6 +104,7 @@ def seat_all(
         machine: What there is.
         calibration: What engines really took here, where that is known.
         at_once: As in `lay_out`.
+        cramped: As in `lay_out`.
 
     Returns:
         By card id.
@@ -107,7 +115,7 @@ def seat_all(
     """
     chances = {wish.card.id: _ways(wish, machine, calibration) for wish in wishes}
     demands = [Demand(card_id, tuple(way for way, _, _ in found)) for card_id, found in chances.items()]
-    spots = lay_out(demands, machine, at_once=at_once)
+    spots = lay_out(demands, machine, at_once=at_once, cramped=cramped)
     ram = machine.ram_free_bytes
     seated = {}
     for wish in wishes:
@@ -139,6 +147,27 @@ def seat_all(
             observed,
         )
     return seated
+
+
+def seatings(
+    wishes: Sequence[Wish], machine: Machine, calibration: Calibration | None = None
+) -> list[dict[str, Seated]]:
+    """Every way to seat the models that may be the quickest, each once.
+
+    Side by side wherever they fit so; where they don't, with one or several awake at once; and so, too, where side by
+    side they would have less cache than they have use for.
+
+    Raises:
+        PlacementError, ConfigError: As `seat_all`.
+    """
+    found: dict[tuple[Spot, ...], dict[str, Seated]] = {}
+    for cramped in (True, False):
+        for at_once in range(1, min(MOST_AT_ONCE, len(wishes)) + 1):
+            seated = seat_all(wishes, machine, calibration, at_once=at_once, cramped=cramped)
+            found.setdefault(tuple(seat.spot for seat in seated.values()), seated)
+        if all(seat.rows >= seat.wish.max_num_seqs for seat in seated.values()):
+            break  # no engine would gain by more cache
+    return list(found.values())
 
 
 def _ways(

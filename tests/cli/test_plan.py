@@ -184,15 +184,20 @@ def test_a_sweep_takes_the_activations_and_the_turns_that_were_planned(
     assert plan["lower_bound_s"] <= plan["predicted_s"]
 
 
-@pytest.mark.parametrize(("num_models", "fit"), [(2, 1), (2, 2), (2, 3), (3, 2)])
+@pytest.mark.parametrize(("num_models", "fit"), [(2, 1), (2, 2), (2, 3), (3, 1), (3, 2)])
 @pytest.mark.parametrize("moderator", ["small", "third", "fourth"])
 def test_what_is_summed_up_takes_the_activations_that_were_planned(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, moderator: str, num_models: int, fit: int
 ) -> None:
-    """By a model of the table or by another one."""
+    """By a model of the table or by another; statements of one length, so that none has more to say by chance."""
     for card in CARDS:
         (tmp_path / f"{card['id']}.yaml").write_text(json.dumps(card))
-    keys = {"engine": {"kv_cache_memory_bytes": "300MiB"}, "moderator": f"{moderator}.yaml", "stop": {"when": "never"}}
+    keys = {
+        "engine": {"kv_cache_memory_bytes": "300MiB"},
+        "moderator": f"{moderator}.yaml",
+        "stop": {"when": "never"},
+        "sampling": {"max_tokens": "24", "min_tokens": "24"},
+    }
     file = write_sweep(tmp_path, num_models=num_models, panel_keys=keys, factors={"rounds": ["1", "2"]})
     plan = planned(capsys, "--sweep", str(file), "--gpus", f"1x{1000 * fit + 100}MiB")
     totals = held(tmp_path, file, fit)

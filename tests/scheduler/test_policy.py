@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -106,6 +107,15 @@ def test_what_nobody_waits_for_comes_behind_turns_however_much_it_is() -> None:
     turns, summaries = standing("b", waiting=1, waiting_s=1.0), standing("c", waiting=50, waiting_s=50.0, awaited=False)
     assert on(15, standing("a", "awake"), summaries, turns) == Activate("b", ("a",))
     assert on(15, standing("a", "awake"), summaries) == Activate("c", ("a",))
+
+
+def test_what_only_sums_up_is_not_loaded_ahead_into_a_place_that_a_debater_will_want() -> None:
+    awake, moderator = standing("a", "awake", running=1), standing("m", awaited=False, return_s=9.0)
+    debater = standing("b", gib=20, return_s=9.0)
+    assert on(25, awake, moderator, debater) is None, "the debater doesn't fit yet; the moderator would"
+    assert on(25, awake, moderator) == Activate("m")
+    assert on(25, awake, moderator, replace(debater, return_s=0.0)) == Activate("m"), "nothing of it is left"
+    assert on(25, awake, moderator, replace(debater, state="awake", awake_bytes=0)) == Activate("m")
 
 
 # ── asleep ────────────────────────────────────────────────────────────────────────────────────────────────

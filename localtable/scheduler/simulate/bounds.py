@@ -31,11 +31,18 @@ class Bound:
         return self.swap_s / self.seconds
 
 
-def lower_bound(instance: Instance) -> Bound:
-    """The best bound known: of each device, and of the longest debate."""
+def lower_bound(instance: Instance, *, times: float = 1.0) -> Bound:
+    """The best bound known: of each device, and of the longest debate.
+
+    Args:
+        instance: What is to be done.
+        times: That so many times these debates are to be held: a device's work grows with them, what nothing can hide
+            and the longest debate don't.
+    """
     devices = range(len(instance.capacities))
     bounds = [device_bound(part, device) for part in _alike(instance) for device in devices]
-    return max([*bounds, Bound(chain_s(instance))], key=lambda bound: bound.seconds)
+    grown = [replace(b, seconds=b.exposed_s + (b.seconds - b.exposed_s) * times) for b in bounds]
+    return max([*grown, Bound(chain_s(instance))], key=lambda bound: bound.seconds)
 
 
 def _alike(instance: Instance) -> Iterator[Instance]:

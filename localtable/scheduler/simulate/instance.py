@@ -147,13 +147,18 @@ class Instance:
 
     @cached_property
     def turns_of(self) -> tuple[tuple[Turn, ...], ...]:
-        """All turns, by model; summaries are among them."""
+        """All turns, by model."""
         found: list[list[Turn]] = [[] for _ in self.models]
         for number, debate in enumerate(self.turns):
             for opened in debate:
                 for model, turn in zip(self.seats_of(number), opened, strict=True):
                     found[model].append(turn)
-            closing = self.closing_of(number)
-            if closing is not None:
-                found[closing.model].append(closing.turn)
         return tuple(map(tuple, found))
+
+    @cached_property
+    def summaries_of(self) -> tuple[tuple[Turn, ...], ...]:
+        """All summaries, by model."""
+        written: list[list[Turn]] = [[] for _ in self.models]
+        for closing in filter(None, self.closings):
+            written[closing.model].append(closing.turn)
+        return tuple(map(tuple, written))

@@ -52,9 +52,15 @@ class Simulation:
         self.instance = instance
         self.now = 0.0
         self.engines = [
-            SimulatedEngine(model, len(turns)) for model, turns in zip(instance.models, instance.turns_of, strict=True)
+            SimulatedEngine(model, len(turns) + len(summaries))
+            for model, turns, summaries in zip(instance.models, instance.turns_of, instance.summaries_of, strict=True)
         ]
+        self.turns_left = [len(turns) for turns in instance.turns_of]
+        """By model, without summaries."""
         self.outlooks = [Outlook(model, turns) for model, turns in zip(instance.models, instance.turns_of, strict=True)]
+        self.of_summaries = [
+            Outlook(model, written) for model, written in zip(instance.models, instance.summaries_of, strict=True)
+        ]
         self.left = sum(engine.left for engine in self.engines)
         self.changes: list[_Change] = []
         self.open_rounds = [0] * len(instance.turns)
@@ -81,7 +87,8 @@ class Simulation:
         other = object.__new__(Simulation)
         other.instance, other.now, other.left = self.instance, self.now, self.left
         other.engines = [engine.copy() for engine in self.engines]
-        other.outlooks = self.outlooks
+        other.turns_left = self.turns_left.copy()
+        other.outlooks, other.of_summaries = self.outlooks, self.of_summaries
         other.changes = [_Change(c.engine, c.devices, c.phases.copy()) for c in self.changes]
         other.open_rounds = self.open_rounds.copy()
         other.missing = [counts.copy() for counts in self.missing]
@@ -141,6 +148,7 @@ class Simulation:
         self.left -= 1
         if task.queue == Queue.SUMMARY:
             return
+        self.turns_left[model] -= 1
         counts = self.missing[task.debate]
         counts[model] -= 1
         self._written[task.debate, model] = self.engines[model].written()
@@ -200,6 +208,9 @@ class Simulation:
         found = []
         for i, engine in enumerate(self.engines):
             waiting, present = engine.waiting, engine.state == "awake"
+            summaries = len(engine.ready[Queue.SUMMARY])
+            turns = waiting - summaries
+            work_s = self.outlooks[i].work_s(turns) if turns else self.of_summaries[i].work_s(summaries)
             coming = 0
             if present and not waiting:
                 coming = sum(
@@ -209,9 +220,7 @@ class Simulation:
                 )
             rest_s = 0.0
             if present and engine.rows and not waiting and not coming:
-                begun = [row[2] for row in engine.rows]
-                longest = max(self.outlooks[i].rest_tokens(engine.clock - at) for at in (min(begun), max(begun)))
-                rest_s = engine.debt_s + longest * engine.step_s()
+                rest_s = engine.debt_s + self._rest_tokens(i) * engine.step_s()
             sleep = engine.model.sleep if engine.left else None
             found.append(
                 Standing(
@@ -223,16 +232,25 @@ class Simulation:
                     running=len(engine.rows),
                     waiting=waiting,
                     coming=coming,
-                    awaited=waiting > len(engine.ready[Queue.SUMMARY]),
-                    waiting_s=self.outlooks[i].work_s(waiting) if waiting and not present else 0.0,
+                    awaited=turns > 0 if summaries else self.turns_left[i] > 0,
+                    waiting_s=0.0 if present or not waiting else work_s,
                     rest_s=rest_s,
                     activate_s=engine.activate_s(),
                     return_s=engine.return_s(),
-                    turn_s=self.outlooks[i].turn_s,
+                    turn_s=self.outlooks[i].turn_s or self.of_summaries[i].turn_s,
                     rows=engine.model.max_num_seqs,
                 )
             )
         return found
+
+    def _rest_tokens(self, number: int) -> float:
+        """How much longer the longest of an engine's rows is expected to go on."""
+        engine, found = self.engines[number], []
+        for outlook, of_summaries in ((self.outlooks[number], False), (self.of_summaries[number], True)):
+            begun = [row[2] for row in engine.rows if (row[3].queue == Queue.SUMMARY) == of_summaries]
+            if begun:
+                found += [outlook.rest_tokens(engine.clock - at) for at in (min(begun), max(begun))]
+        return max(found)
 
     def apply(self, action: Activate) -> None:
         """Put away and begin to load or wake."""
