@@ -254,8 +254,8 @@ class Loop(TurnLoop[Task, Entry | SummaryAtWork]):
             self._drop(owner)
             if error not in self._told:
                 self._tell(Note(f"not summed up: {error.message}"))
-            if error in self._given_up.values():
-                self._told.append(error)  # as of this debate, so of all that come
+                if error in self._given_up.values():
+                    self._told.append(error)  # as of this debate, so of all that come
             self._end(owner, None)
             return
         entry = owner
