@@ -93,9 +93,11 @@ def with_absolute_paths(panel: Mapping[str, Any], base: Path) -> dict[str, Any]:
         base: The folder of that file.
     """
     found = dict(panel)
-    prompts, seats = found.get("prompts"), found.get("seats")
+    prompts, moderator, seats = found.get("prompts"), found.get("moderator"), found.get("seats")
     if isinstance(prompts, str) and prompts.endswith(FILE_ENDINGS):
         found["prompts"] = str(path_from(prompts, base))
+    if isinstance(moderator, str):
+        found["moderator"] = _absolute_model(moderator, base)
     if isinstance(seats, list):
         found["seats"] = [_seat_with_absolute_paths(seat, base) for seat in seats]
     elif isinstance(seats, dict):
@@ -108,12 +110,18 @@ def _seat_with_absolute_paths(seat: Any, base: Path) -> Any:
         return seat
     found = dict(seat)
     model, confederate = found.get("model"), found.get("confederate")
-    if isinstance(model, str) and not model.startswith("hub:") and find_card_file(model) is None:
-        path = path_from(model, base)
-        # Anything else is a card's id that nobody knows, and better called by that.
-        if path.exists() or "/" in model or model.endswith(FILE_ENDINGS):
-            found["model"] = str(path)
+    if isinstance(model, str):
+        found["model"] = _absolute_model(model, base)
     vote = confederate.get("vote") if isinstance(confederate, dict) else None
     if isinstance(confederate, dict) and isinstance(vote, dict) and isinstance(vote.get("file"), str):
         found["confederate"] = {**confederate, "vote": {**vote, "file": str(path_from(vote["file"], base))}}
     return found
+
+
+def _absolute_model(model: str, base: Path) -> str:
+    """What a seat's `model`, or a panel's `moderator`, means, in whichever folder it is read."""
+    if model.startswith("hub:") or find_card_file(model) is not None:
+        return model
+    path = path_from(model, base)
+    # Anything else is a card's id that nobody knows, and better called by that.
+    return str(path) if path.exists() or "/" in model or model.endswith(FILE_ENDINGS) else model

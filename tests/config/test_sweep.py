@@ -112,6 +112,26 @@ def test_paths_in_a_sweep_are_read_from_its_folder(tmp_path: Path) -> None:
     assert load_sweep(path).suites == (tmp_path / "q.jsonl",)
 
 
+def test_a_moderator_s_path_is_read_from_the_folder_of_the_panel_or_the_level_that_names_it(tmp_path: Path) -> None:
+    more = tmp_path / "panels"
+    more.mkdir()
+    for path in (tmp_path / "judge.yaml", more / "third.yaml", more / "own.yaml"):
+        path.write_text(yaml.safe_dump({**CARD, "id": path.stem}))
+    panel = {"name": "p", "moderator": "third.yaml", "seats": [{"name": "Eve", "model": "own.yaml"}]}
+    (more / "p.yaml").write_text(yaml.safe_dump(panel))
+    levels = {
+        "its own": {},
+        "another": {"moderator": "judge.yaml"},
+        "of the table": {"moderator": "panels/own.yaml"},
+        "an id": {"moderator": "qwen2.5-coder-1.5b-instruct"},
+        "nobody": {"moderator": None},
+    }
+    found = swept(tmp_path, {"who": levels}, panel="panels/p.yaml")
+    assert [held.moderator and held.moderator.id for held in found.values()] == [
+        *("third", "judge", "own", "qwen2.5-coder-1.5b-instruct", None)
+    ]
+
+
 def test_names_that_end_alike_are_told_apart(tmp_path: Path) -> None:
     factors = {"sampling.max_tokens": ["8", "16"], "thinking.max_tokens": ["8", "16"], "rounds": ["1", "2"]}
     assert next(iter(swept(tmp_path, factors))) == "sampling.max_tokens=8,thinking.max_tokens=8,rounds=1"
