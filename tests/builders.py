@@ -5,8 +5,9 @@ Nothing here is a double: debates run through the real runner, pool and scripted
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,7 @@ def record(
     always_draws: bool = True,
     swap: Swap = "reload",
     asleep_bytes: int = 0,
+    free_bytes: Callable[[int], int] | None = None,
 ) -> Recorded:
     """Hold debates in the real loop, store and pool, with every request that reaches an engine written down.
 
@@ -234,6 +236,7 @@ def record(
         swap: How models make room for each other.
         asleep_bytes: What each keeps while it sleeps.
         always_draws: False treats a greedy request's seed as real engines do: as nothing.
+        free_bytes: What a device says is free.
     """
     wording = load_wording(panel.prompts)
     conditions = dict(enumerate(build_conditions(panel, controls), start=1))
@@ -274,6 +277,8 @@ def record(
         capacities=[capacity],
         start=start,
         turns=None,
+        free_bytes=free_bytes,
+        optional=models.keys() - set(chain.from_iterable(sitting.values())),
     )
     run = describe_run("scripted", panel, {}, wording, controls=controls, repeats=repeats)
     names = [condition.name for condition in conditions.values()]

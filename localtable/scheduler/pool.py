@@ -78,7 +78,7 @@ class EngineDied:
     lost: tuple[str, ...]
     """The requests that it had."""
     failed_loads: int = 0
-    """How often in a row it did not load, this time included; 0: it was loaded."""
+    """How often in a row it did not load or found no memory, this time included; 0: it was loaded."""
     given_up: bool = False
     """It can't be loaded at all, and is one that the run can do without."""
 
@@ -214,7 +214,7 @@ class EnginePool:
             free_bytes: What a device says is free, where it can be asked: before an engine takes memory that another
                 has given back, it must be there.
             prefetch: Has a model's weights read into memory while others generate; returns at once.
-            optional: Models without which the run goes on, where they can't be loaded.
+            optional: Models without which the run goes on, where they can't be loaded or find no memory.
 
         Raises:
             PlacementError: A model is too big even alone.
@@ -249,10 +249,11 @@ class EnginePool:
         Raises:
             EngineLoadError: An engine that the run needs could not be loaded, the first time that it was to be. What
                 came out of any engine before that has been given.
+            PrerequisiteError: The memory that such an engine takes is held by somebody else.
         """
         if self._death is not None:
             raise self._death
-        events: list[PoolEvent] = [EngineLoading(model_id) for model_id in self._place(supply)]
+        events: list[PoolEvent] = list(self._place(supply))
         self._mark()
         self._dispatch(supply)
         self._mark()
@@ -295,15 +296,20 @@ class EnginePool:
 
     # ── where engines sit ─────────────────────────────────────────────────────────────────────────────────
 
-    def _place(self, supply: Supply) -> Iterable[str]:
-        """Begin the changes that may begin now; yields the models that load or wake."""
+    def _place(self, supply: Supply) -> Iterable[EngineLoading | EngineDied]:
+        """Begin the changes that may begin now; yields the models that load or wake, and one that is given up.
+
+        That one is the last: whoever has the work must hear of it, or the rule would choose it once more.
+        """
         # One that died asleep before its turn came is no more what was decided.
         self._swaps = [swap for swap in self._swaps if self.slots[swap.model_id].state == "coming"]
         for swap in list(self._swaps):
-            if self._has_room(swap):
+            begun = self._begin(swap)
+            if begun is not None:
                 self._swaps.remove(swap)
-                self._activate(swap.model_id)
-                yield swap.model_id
+                yield begun
+            if isinstance(begun, EngineDied):
+                return
         while any(slot.state in ("unloaded", "asleep") for slot in self.slots.values()):
             standings = self._standings(supply)
             action = decide(standings, self._capacities)
@@ -314,11 +320,32 @@ class EnginePool:
             self.slots[action.model_id].state = "coming"
             for model_id in action.instead_of:
                 self._begin_to_leave(model_id, close=action.close)
-            if self._has_room(action):
-                self._activate(action.model_id)
-                yield action.model_id
-            else:
+            begun = self._begin(action)
+            if begun is None:
                 self._swaps.append(action)
+            else:
+                yield begun
+            if isinstance(begun, EngineDied):
+                return
+
+    def _begin(self, swap: Activate) -> EngineLoading | EngineDied | None:
+        """Load or wake a model if there is room by now; None: not yet.
+
+        Raises:
+            PrerequisiteError: As `_memory_is_there`, of a model that the run needs; another is given up.
+        """
+        try:
+            if not self._has_room(swap):
+                return None
+        except PrerequisiteError as error:
+            if swap.model_id not in self._optional:
+                raise
+            self._unload(swap.model_id)  # it may be asleep
+            slot = self.slots[swap.model_id]
+            slot.failed_loads += 1
+            return EngineDied(swap.model_id, error, (), slot.failed_loads, given_up=True)
+        self._activate(swap.model_id)
+        return EngineLoading(swap.model_id)
 
     def _begin_to_leave(self, model_id: str, *, close: bool) -> None:
         slot = self.slots[model_id]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 import pytest
 from builders import CARD, make_panel, make_question, record, write_script
 
 from localtable.engines.base import Completion, EngineInfo, EngineSpec, Origin, Request
-from localtable.errors import EngineError, PlacementError
+from localtable.errors import EngineError, PlacementError, PrerequisiteError
 from localtable.scheduler.devices import GIB
 from localtable.scheduler.pool import (
     EngineDied,
@@ -77,6 +77,8 @@ class Pool:
         turns: Turns | None = None,
         swap: Swap = "reload",
         devices: Mapping[str, tuple[int, ...]] | None = None,
+        free_bytes: Callable[[int], int] | None = None,
+        optional: Set[str] = frozenset(),
     ) -> None:
         self.prefetched: list[str] = []
         self.started: list[str] = []
@@ -90,7 +92,9 @@ class Pool:
             capacities=[capacity] * (1 + max((d for spread in (devices or {}).values() for d in spread), default=0)),
             start=self._start,
             turns=turns,
+            free_bytes=free_bytes,
             prefetch=lambda spec: self.prefetched.append(spec.model_id),
+            optional=optional,
         )
 
     def _start(self, spec: EngineSpec) -> EngineHandle:
@@ -336,6 +340,65 @@ def test_an_engine_that_died_is_loaded_anew_when_it_has_work(tmp_path: Path, poo
     assert pool.started == ["one"]
     pool.supply.put("one", [request("a", "Ada")])
     assert [type(event) for event in pool.drain()] == [EngineLoading, EngineLoaded, Generated]
+
+
+# ── memory that others hold ─────────────────────────────────────────────────────────────────────────────────
+
+
+def poll_until_told(pool: Pool) -> list[PoolEvent]:
+    """What the first polls tell that have something to tell."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        if events := pool.poll(0.01):
+            return events
+    raise AssertionError("nothing happened")
+
+
+def test_memory_that_somebody_else_holds_is_waited_for_and_then_ends_the_work(
+    pools: list[Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = [5]
+    pool = Pool({"one": 4, "two": 4}, 6, free_bytes=lambda device: free[0])
+    pools.append(pool)
+    pool.supply.put("one", [request("a")])
+    pool.drain()
+    free[0] = 3
+    pool.supply.put("two", [request("b")])
+    assert pool.drain(3) == []
+    free[0] = 4
+    assert [type(event) for event in pool.drain()] == [EngineLoading, EngineLoaded, Generated]
+    monkeypatch.setattr("localtable.scheduler.pool.MEMORY_WAIT_S", 0.05)
+    pools.append(short := Pool({"one": 4}, 8, free_bytes=lambda device: 3))
+    short.supply.put("one", [request("a")])
+    with pytest.raises(PrerequisiteError, match=r"one needs .* of device memory"):
+        poll_until_told(short)
+
+
+@pytest.mark.parametrize("asleep", [False, True])
+def test_a_model_that_the_run_can_do_without_is_given_up_where_somebody_else_holds_its_memory(
+    pools: list[Pool], monkeypatch: pytest.MonkeyPatch, asleep: bool
+) -> None:
+    monkeypatch.setattr("localtable.scheduler.pool.MEMORY_WAIT_S", 0.05)
+    free = [8]
+    pool = Pool({"one": 6, "two": 6}, 8, swap="sleep_1", free_bytes=lambda device: free[0], optional=frozenset({"two"}))
+    pools.append(pool)
+    for name in ("two", "one") if asleep else ("one",):
+        pool.supply.put(name, [request(name)])
+        pool.drain()
+    assert pool.pool.slots["two"].state == ("asleep" if asleep else "unloaded")
+    free[0] = 3
+    pool.supply.put("two", [request("late")])
+    (died,) = poll_until_told(pool)
+    assert isinstance(died, EngineDied)
+    assert (died.model_id, died.lost, died.failed_loads, died.given_up) == ("two", (), 1, True)
+    assert "two needs" in died.error.message and "no more came within" in died.error.message
+    assert pool.pool.slots["two"].handle is None, "it keeps nothing, asleep or not"
+    pool.supply.waiting.clear()  # as whoever has the work does
+    free[0] = 6
+    pool.supply.put("one", [request("again")])
+    events = pool.drain()
+    assert [event.model_id for event in events if isinstance(event, Generated)] == ["one"]
+    assert pool.awake() == {"one"}
 
 
 # ── what is read ahead ──────────────────────────────────────────────────────────────────────────────────────
