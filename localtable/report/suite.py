@@ -14,7 +14,7 @@ from localtable.report.analysis.figures import NOTHING
 from localtable.report.analysis.sheet import Row
 from localtable.report.analysis.terminal_sheet import TerminalSheet
 from localtable.report.words import cost_text, one_line, printable
-from localtable.runner.totals import matched_samples, validity
+from localtable.runner.totals import matched_samples, not_summed_up, validity
 from localtable.store import Store
 from localtable.store.reading import count_states, first_failures, right_by_condition
 
@@ -47,7 +47,7 @@ def print_totals(store: Store, totals: dict[str, Any], console: Console) -> None
         console.print(Text(printable(line)), soft_wrap=True)
     TerminalSheet(console).rows(_COLUMNS, _conditions(store, totals))
     _print_validity(store, console)
-    for line in _samples(store) + _failed(store):
+    for line in _samples(store) + _not_summed_up(store) + _failed(store):
         console.print(Text(printable(one_line(line))), soft_wrap=True)
 
 
@@ -133,6 +133,13 @@ def _samples(store: Store) -> list[str]:
         where = next(iter(alone)) if len(alone) == 1 else f"noise-peers, {len(alone)} conditions"
         lines.append(f"{where}: {sum(alone.values()):,} debates left out, whose question has no partner")
     return lines
+
+
+def _not_summed_up(store: Store) -> list[str]:
+    return [
+        f"{count:,} debate{'' if count == 1 else 's'} not summed up by {model_id}: `localtable resume` asks again"
+        for model_id, count in not_summed_up(store).items()
+    ]
 
 
 def _failed(store: Store) -> list[str]:

@@ -12,6 +12,7 @@ from localtable.runner.inputs import conditions_of
 from localtable.runner.prices import run_cost
 from localtable.store import Store
 from localtable.store.reading import engine_steps, session_counts
+from localtable.store.summaries import not_summarized
 from localtable.types import CONFEDERATE
 
 SECONDS = ("total", "generating", "loading", "outside_engines")
@@ -26,6 +27,7 @@ def run_totals(store: Store) -> dict[str, Any]:
     sessions = [session for session in store.sessions() if session["kind"] == "run"]
     totals: dict[str, Any] = {
         "debates": dict(counts.debates),
+        "not_summed_up": sum(not_summed_up(store).values()),
         "turns": counts.turns,
         "reused_turns": counts.reused_turns,
         "ballots": counts.ballots,
@@ -49,6 +51,16 @@ def run_totals(store: Store) -> dict[str, Any]:
         "activations": last["activations"],
     }
     return totals
+
+
+def not_summed_up(store: Store) -> dict[str, int]:
+    """By moderator: finished debates without a summary, which `resume` asks it for; none where none is missing."""
+    moderated: dict[str, list[int]] = {}
+    for number, condition in conditions_of(store.run(), str(store.path)).items():
+        if condition.moderator is not None:
+            moderated.setdefault(condition.moderator.id, []).append(number)
+    missing = {model_id: len(not_summarized(store, numbers)) for model_id, numbers in moderated.items()}
+    return {model_id: count for model_id, count in missing.items() if count}
 
 
 def condition_totals(store: Store) -> dict[str, dict[str, Any]]:

@@ -188,6 +188,27 @@ def test_strict_asks_for_nothing_where_nothing_failed(localtable: Command) -> No
     assert localtable(*SUITE, "--strict").code == 0
 
 
+def test_debates_whose_moderator_does_not_load_are_counted_and_have_not_failed(
+    folder: Path, localtable: Command
+) -> None:
+    script = write_script(folder, load_fails="no such model")
+    (folder / "judge.yaml").write_text(json.dumps({**CARD, "id": "judge", "engine": {"script": str(script)}}))
+    write_panel(folder, "Ada", "Bob", moderator="judge.yaml")
+    ended = localtable(*SUITE, "--control", "votes-only", "--strict", "--quiet", "--summary", "out.json")
+    assert ended.code == 0
+    assert ended.err.startswith("8 debates finished, ")
+    assert ended.err.splitlines()[-1] == "4 debates not summed up by judge: `localtable resume` asks again"
+    assert json.loads((folder / "out.json").read_text())["not_summed_up"] == 4
+    write_script(folder, {"question": "q1", "summary": "", "fail": "always"})
+    ended = localtable("resume", "run.db", "--strict", "--quiet")
+    assert ended.err.splitlines()[-1] == "1 debate not summed up by judge: `localtable resume` asks again"
+    write_script(folder)
+    ended = localtable("resume", "run.db", "--summary", "out.json")
+    assert (ended.code, "summed up by" in ended.err) == (0, False)
+    assert json.loads((folder / "out.json").read_text())["not_summed_up"] == 0
+    require_clean(folder / "run.db", 8)
+
+
 def test_failed_debates_are_named_up_to_a_number(folder: Path, localtable: Command) -> None:
     write_suite(folder, *questions(14))
     write_script(folder, {"seat": "Bob", "fail": "always"})
