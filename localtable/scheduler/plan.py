@@ -162,7 +162,7 @@ def with_advice(plan: Plan, wishes: Sequence[Wish], calibration: Calibration | N
         if better is not None:
             gib, other = better
             each = " on each device" if len(plan.machine.devices) > 1 else ""
-            said = "no model would be swapped" if not other.swaps else f"{other.swaps} swaps would be left"
+            said = "no model would be swapped" if not other.swaps else f"{_in_words(other.swaps)} would be left"
             advice.append(
                 f"with {gib} GiB more{each} {said}, and the run would take {spoken(other.predicted_s)} in place of "
                 f"{spoken(plan.predicted_s)}"
@@ -173,8 +173,8 @@ def with_advice(plan: Plan, wishes: Sequence[Wish], calibration: Calibration | N
         )
         if smaller.predicted_s < WORTHWHILE * plan.predicted_s:
             advice.append(
-                f"a cache in fp8 (engine: {{kv_cache_dtype: fp8}}) holds twice as many turns: {smaller.swaps} swaps, "
-                f"{spoken(smaller.predicted_s)}"
+                "a cache in fp8 (engine: {kv_cache_dtype: fp8}) holds twice as many turns: "
+                f"{_in_words(smaller.swaps)}, {spoken(smaller.predicted_s)}"
             )
     return replace(plan, advice=tuple(advice))
 
@@ -249,6 +249,10 @@ def _engine_to_json(model_id: str, seat: Seated) -> dict[str, Any]:
         "asleep_bytes": taken.asleep,
         "swap": seat.swap,
     }
+
+
+def _in_words(swaps: int) -> str:
+    return {0: "no swap", 1: "1 swap"}.get(swaps, f"{swaps} swaps")
 
 
 def spoken(seconds: float) -> str:
