@@ -31,7 +31,7 @@ from localtable.runner.summarizing import length_for
 from localtable.runner.workloads import build_workloads
 from localtable.scheduler.calibration import Calibration
 from localtable.scheduler.devices import Machine, find_machine, free_bytes
-from localtable.scheduler.plan import quickest
+from localtable.scheduler.plan import quickest, telling
 from localtable.scheduler.pool import EngineLoaded, EnginePool, Placement
 from localtable.scheduler.prefetch import Prefetcher
 from localtable.scheduler.seating import Seated
@@ -225,10 +225,13 @@ def seat_run(
         if not suite or lengths is not None:
             return found[0]  # what a single debate or a measurement takes is mostly its loads
         (num_debates,) = store.row("SELECT count(*) FROM debates")
+        sits = {n: {i: model for i, model in sitting[n].items() if i in here} for n in inputs.conditions}
+        at_work = [{*sits[n], *([moderators[n].card.id] if n in moderators else [])} for n in sits]
+        kept = [list(sits)[place] for place in telling(at_work)]
         work = build_workloads(
             inputs.conditions,
             inputs.wordings,
-            {n: {i: model for i, model in sits.items() if i in here} for n, sits in sitting.items()},
+            {n: sits[n] for n in kept},
             moderators,
             list(islice(store.questions(), MAX_REHEARSED)),
             max(num_debates // len(inputs.conditions), 1),

@@ -7,7 +7,7 @@ estimated: how long statements are, and how fast a machine is on which nothing h
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -25,6 +25,8 @@ SHORTEST = 0.5
 USUAL_QUESTIONS = 200
 MAX_SIMULATED, MAX_SIMULATED_TURNS = 256, 4_000
 """Questions up to which every debate is simulated, and turns; the time of more grows in proportion to theirs."""
+MOST_COMPARED = 8
+"""Conditions by which ways to seat their models are compared."""
 UNCERTAIN, MEASURED = 0.5, 0.2
 """Of the predicted time, either way: with formulas alone, and where this machine has been measured."""
 STEPS_GIB = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 80, 96, 128, 160, 192, 256)
@@ -69,6 +71,11 @@ class Workload:
     empty: no turn does."""
     summaries: Summaries | None = None
     """None: nobody sums up, or templates do."""
+
+    @property
+    def model_ids(self) -> set[str]:
+        """Of those that sit or sum up."""
+        return {*self.seats, *([self.summaries.model_id] if self.summaries else [])}
 
     @property
     def num_turns(self) -> int:
@@ -144,10 +151,29 @@ def quickest(found: Sequence[dict[str, Seated]], workloads: Sequence[Workload], 
     """
     if len(found) == 1:
         return found[0]
-    each = tuple(replace(workload, repeated=()) for workload in workloads)
+    kept = telling([workload.model_ids for workload in workloads])
+    each = tuple(replace(workloads[number], repeated=()) for number in kept)
     seconds = [_predict(seated, each, machine).predicted_s for seated in found]
     best = min(range(len(found)), key=lambda way: seconds[way])
     return found[best if seconds[best] < WORTHWHILE * seconds[0] else 0]
+
+
+def telling(sitting: Sequence[Set[str]]) -> list[int]:
+    """Of which conditions the time says which seating is the quickest: of the first few, and all models' own.
+
+    Args:
+        sitting: By condition, the models that sit or sum up there.
+
+    Returns:
+        Their places. A sweep's hundreds of conditions are much alike, and each takes its time to rehearse.
+    """
+    seen: set[str] = set()
+    kept = []
+    for number, models in enumerate(sitting):
+        if number < MOST_COMPARED or not models <= seen:
+            kept.append(number)
+            seen |= models
+    return kept
 
 
 def _swaps(seated: Mapping[str, Seated]) -> bool:

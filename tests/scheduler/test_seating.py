@@ -10,7 +10,7 @@ from localtable.config import load_card
 from localtable.runner.planning import plan_inputs
 from localtable.scheduler.gpus import parse_gpus
 from localtable.scheduler.machine import Machine
-from localtable.scheduler.plan import Workload, make_plan, quickest
+from localtable.scheduler.plan import Workload, make_plan, quickest, telling
 from localtable.scheduler.seating import Wish, seatings
 from localtable.types import Panel, Question, Sampling, Seat, Stop
 
@@ -76,6 +76,13 @@ def test_the_first_way_is_taken_where_no_other_saves_a_tenth() -> None:
     assert quickest([first, other], workloads, machine) is first
     assert quickest([other, first], workloads, machine) is other
     assert quickest([other], [], machine) is other
+
+
+def test_of_many_conditions_the_first_few_tell_and_those_with_models_of_their_own() -> None:
+    many = [{"a", "b"}] * 20 + [{"a"}, {"c"}, {"b", "c"}, {"d", "a"}]
+    kept = telling(many)
+    assert kept == [*range(8), 21, 23]
+    assert telling([many[place] for place in kept]) == list(range(10)), "asked again it is the same"
 
 
 def test_what_is_repeated_does_not_change_the_places_which_a_run_could_not_know() -> None:
