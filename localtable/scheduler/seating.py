@@ -162,7 +162,7 @@ def seatings(
     """
     found: dict[tuple[Spot, ...], dict[str, Seated]] = {}
     for cramped in (True, False):
-        for at_once in range(1, min(MOST_AT_ONCE, len(wishes)) + 1):
+        for at_once in range(1, max(min(MOST_AT_ONCE, len(wishes)), 1) + 1):
             seated = seat_all(wishes, machine, calibration, at_once=at_once, cramped=cramped)
             found.setdefault(tuple(seat.spot for seat in seated.values()), seated)
         if all(seat.rows >= seat.wish.max_num_seqs for seat in seated.values()):

@@ -37,6 +37,11 @@ def test_with_all_the_rows_that_are_wished_for_there_is_one_way() -> None:
     assert rows("2x24GiB", "ab") == [(256, False)]
 
 
+def test_nobody_sits_in_one_way() -> None:
+    """As where all seats are at endpoints."""
+    assert seatings([], parse_gpus("24GiB")) == [{}]
+
+
 def test_one_model_by_itself_swaps_with_nobody() -> None:
     assert rows("3GiB", "a") == [(rows("3GiB", "a")[0][0], False)]
     assert rows("2x3GiB", "ab")[0][1] is False
