@@ -107,7 +107,7 @@ def _swaps(plan: Plan) -> str:
     why = (
         "Side by side, caches would be so small that swapping is quicker"
         if plan.cramped
-        else ("Not all models fit side by side")
+        else "Not all models fit side by side"
     )
     return (
         f"{why}. {plan.simulated.num_activations} activations in all, {plan.swaps} beyond "

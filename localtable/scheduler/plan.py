@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from localtable.errors import PlacementError
 from localtable.scheduler.calibration import Calibration
@@ -153,7 +153,7 @@ def quickest(found: Sequence[dict[str, Seated]], workloads: Sequence[Workload], 
         return found[0]
     kept = telling([workload.model_ids for workload in workloads])
     each = tuple(replace(workloads[number], repeated=()) for number in kept)
-    seconds = [_predict(seated, each, machine).predicted_s for seated in found]
+    seconds = [_simulate(seated, each, machine).predicted_s for seated in found]
     best = min(range(len(found)), key=lambda way: seconds[way])
     return found[best if seconds[best] < WORTHWHILE * seconds[0] else 0]
 
@@ -291,7 +291,17 @@ def spoken(seconds: float) -> str:
 # ── simulated ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _predict(seated: dict[str, Seated], workloads: tuple[Workload, ...], machine: Machine) -> Plan:
+class _Simulated(NamedTuple):
+    """Some of the questions, simulated, and what that says of all."""
+
+    instance: Instance
+    result: Result
+    more: float
+    """All questions ÷ those that were simulated."""
+    predicted_s: float
+
+
+def _simulate(seated: dict[str, Seated], workloads: tuple[Workload, ...], machine: Machine) -> _Simulated:
     all_questions = workloads[0].questions
     turns = sum(workload.num_turns for workload in workloads) // all_questions
     questions = min(all_questions, MAX_SIMULATED, max(MAX_SIMULATED_TURNS // max(turns, 1), 1))
@@ -300,7 +310,11 @@ def _predict(seated: dict[str, Seated], workloads: tuple[Workload, ...], machine
     # Swaps don't grow with the questions, work does.
     swapping = max(sum(s for name, s in parts.items() if name not in ("generate", "idle")) for parts in result.seconds)
     more = all_questions / questions
-    predicted = swapping + (result.makespan_s - swapping) * more
+    return _Simulated(instance, result, more, swapping + (result.makespan_s - swapping) * more)
+
+
+def _predict(seated: dict[str, Seated], workloads: tuple[Workload, ...], machine: Machine) -> Plan:
+    instance, result, more, predicted = _simulate(seated, workloads, machine)
     measured = all(seat.observed and seat.observed.speed for seat in seated.values())
     spread = MEASURED if measured else UNCERTAIN
     return Plan(
